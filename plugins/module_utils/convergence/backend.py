@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""What the engine asks of a subsystem: the only place where I/O happens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
+
+KindT = TypeVar("KindT", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """A condition that does not hold although every command succeeded. `passing`: time alone may mend it, so it is
+    worth looking again."""
+
+    text: str
+    passing: bool = False
+
+
+class Backend(Protocol[KindT]):
+    """One subsystem's I/O. `parallel` is how many steps it can stand at a time; `writes` how many it has written."""
+
+    @property
+    def parallel(self) -> int: ...
+
+    @property
+    def writes(self) -> int: ...
+
+    def resolve(self, kind: KindT, declared: Declaration) -> Declaration:
+        """The declaration with identities as the system spells them (`100` is `vm:100`). Reads only."""
+
+    def observe(self, kind: KindT, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
+        """The things that exist, of `keys` or (None) all of them. `options` names what somebody will look at: what
+        costs an extra request is read only when it is among them."""
+
+    def precheck(self, kind: KindT, plan: Plan, declared: Declaration) -> Sequence[str]:
+        """What can be known to fail before the first write, in the user's words. Reads only."""
+
+    def apply(self, kind: KindT, step: Step) -> Sequence[str]:
+        """Do one step and wait for it. Returns warnings. Raises SubsystemError."""
+
+    def verify(self, kind: KindT, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
+        """What does not hold although everything is as declared."""
+
+    def close(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""The thin Ansible adapter: argument_spec in, exit_json or fail_json out. The only file that knows AnsibleModule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.converge import (
+    Outcome,
+    converge,
+    lines,
+    shown,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import Kind
+
+OpenBackend = Callable[[Mapping[str, Any]], Backend[Any]]
+
+
+def argument_spec(kind: Kind, connection: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a module that describes a state, from its kind's spec and its subsystem's connection options."""
+    item = {row.name: row.argument(required=row.name in kind.identity) for row in kind.fields}
+    if any(row.resettable for row in kind.option_rows):
+        item["reset"] = {"type": "list", "elements": "str"}
+    spec: dict[str, Any] = {
+        "config": {"type": "list", "elements": "dict", "required": True, "options": item},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "unlisted_options": {"type": "str", "choices": ["ignore", "reset"], "default": "ignore"},
+        "verify_timeout": {"type": "int", "default": 60},
+    }
+    if kind.words:
+        spec["allow"] = {"type": "list", "elements": "str", "default": []}
+    if any(row.write_only for row in kind.fields):
+        spec["update_secrets"] = {
+            "type": "str",
+            "choices": ["on_create", "always"],
+            "default": "on_create",
+            "no_log": False,
+        }
+    if kind.scope:
+        spec["unlisted"] = {"type": "str", "choices": ["ignore", "absent"], "default": "ignore"}
+        spec["scope"] = {"type": "dict"}
+        spec["max_removals"] = {"type": "int", "default": 3}
+    return {**spec, **connection}
+
+
+def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) -> None:
+    """A whole module: everything one needs is its kind, its connection options and how to reach its subsystem."""
+    module = AnsibleModule(argument_spec=argument_spec(kind, connection), supports_check_mode=True)
+    try:
+        declared = kind.declare(module.params)
+        backend = open_backend(module.params)
+        try:
+            outcome = converge(
+                kind,
+                declared,
+                backend,
+                check=module.check_mode,
+                verify_timeout=module.params["verify_timeout"],
+            )
+        finally:
+            backend.close()
+    except SubsystemError as problem:
+        module.fail_json(msg=str(problem))
+    for text in outcome.warnings:
+        module.warn(text)
+    answer = result(kind, outcome)
+    if outcome.failure:
+        module.fail_json(msg=outcome.failure, **answer)
+    module.exit_json(**answer)
+
+
+def result(kind: Kind, outcome: Outcome) -> dict[str, Any]:
+    """What the module returns. The diff is always the plan's, so that check and real run show the same."""
+    before, after = (shown(kind, states) for states in outcome.predicted)
+    return {
+        "changed": outcome.changed,
+        "steps": lines(outcome.results),
+        "before": before,
+        "after": shown(kind, outcome.after),
+        "unmet": list(outcome.unmet),
+        "diff": {"before": before, "after": after} if outcome.plan else {},
+    }
