@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Start a lab by hand: python -m lab.pve --nodes 4"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import threading
+from pathlib import Path
+
+from lab.pve.lab import Lab
+
+
+def write_environment(path: Path, lines: list[str]) -> None:
+    """The export lines, complete or not there at all: whoever waits for the file may read it at once."""
+    partial = path.with_name(path.name + ".part")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        out.write("".join(line + "\n" for line in lines))
+    partial.replace(path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab.pve", description="Start a simulated Proxmox VE cluster.")
+    parser.add_argument("--nodes", type=int, default=4, help="number of nodes, named pve1, pve2 … (default 4)")
+    parser.add_argument("--names", help="the nodes' names instead, separated by commas")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each request (default 0)")
+    parser.add_argument("--env-file", type=Path, help="write the environment here once the lab is listening")
+    options = parser.parse_args()
+    names = [name for name in (options.names or "").split(",") if name]
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with Lab(nodes=names or options.nodes, port=options.port, latency=options.latency) as lab:
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in lab.environment().items()]
+        print(f"PVE lab is listening on {lab.url}")
+        print(f"token: {lab.token_id}={lab.token_secret}")
+        print(f"CA:    {lab.ca}")
+        print()
+        print("\n".join(exports), flush=True)
+        if options.env_file:
+            write_environment(options.env_file, exports)
+        stopped.wait()
+        if options.env_file:
+            options.env_file.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
