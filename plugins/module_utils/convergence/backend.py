@@ -12,7 +12,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.de
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 
-KindT = TypeVar("KindT", contravariant=True)
+KindT_contra = TypeVar("KindT_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,31 @@ class Unmet:
     passing: bool = False
 
 
-class Backend(Protocol[KindT]):
+class Backend(Protocol[KindT_contra]):
     """One subsystem's I/O. `parallel` is how many steps it can stand at a time; `writes` how many it has written."""
 
     @property
-    def parallel(self) -> int: ...
+    def parallel(self) -> int:
+        """How many steps may run at a time."""
 
     @property
-    def writes(self) -> int: ...
+    def writes(self) -> int:
+        """How many writes have been made."""
 
-    def resolve(self, kind: KindT, declared: Declaration) -> Declaration:
+    def resolve(self, kind: KindT_contra, declared: Declaration) -> Declaration:
         """The declaration with identities as the system spells them (`100` is `vm:100`). Reads only."""
 
-    def observe(self, kind: KindT, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
+    def observe(self, kind: KindT_contra, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         """The things that exist, of `keys` or (None) all of them. `options` names what somebody will look at: what
         costs an extra request is read only when it is among them."""
 
-    def precheck(self, kind: KindT, plan: Plan, declared: Declaration) -> Sequence[str]:
+    def precheck(self, kind: KindT_contra, plan: Plan, declared: Declaration) -> Sequence[str]:
         """What can be known to fail before the first write, in the user's words. Reads only."""
 
-    def apply(self, kind: KindT, step: Step) -> Sequence[str]:
+    def apply(self, kind: KindT_contra, step: Step) -> Sequence[str]:
         """Do one step and wait for it. Returns warnings. Raises SubsystemError."""
 
-    def verify(self, kind: KindT, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
+    def verify(self, kind: KindT_contra, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
         """What does not hold although everything is as declared."""
 
     def close(self) -> None:

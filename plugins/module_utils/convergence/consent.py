@@ -22,6 +22,7 @@ WORDS: dict[str, bool] = {
     "rename_guest": False,
     "stop_guest": False,
     "detach_disk": False,
+    "detach_nic": False,
     "destroy_guest": True,
     "destroy_disk": True,
     "cut_bridge": True,

@@ -82,7 +82,7 @@ def converge(
     if plan:
         problems = tuple(backend.precheck(kind, plan, declared))
         if problems:
-            raise InvalidInput(listed(problems), hint="Nothing was changed.")
+            raise InvalidInput(listed(problems).rstrip(".") + ".", hint="Nothing was changed.")
         consent.require(plan, declared.allow)
     predicted = (plan.before(), plan.after())
     if check or not plan:
@@ -117,7 +117,7 @@ def converge(
 
 def looked_at(kind: Kind, declared: Declaration) -> frozenset[str]:
     """The options whose state somebody will look at, so that a backend can spare requests for the others."""
-    if declared.unlisted_options == RESET:
+    if declared.unlisted_options == RESET or declared.state == ABSENT:
         return frozenset(row.name for row in kind.option_rows)
     names = {name for item in declared.items for name in (*item.options, *item.reset)}
     return frozenset(names | set(declared.scope))

@@ -157,7 +157,7 @@ class Kind:
             thing = observed.get(item.key)
             try:
                 if declared.state == ABSENT:
-                    steps.extend(self.plan_absent(item.key, thing))
+                    steps.extend(self.plan_removal(item, thing))
                 else:
                     steps.extend(self.plan_present(item, thing, declared))
             except InvalidInput as problem:
@@ -190,6 +190,10 @@ class Kind:
             elif not self.rows[name].same(state.get(name), self.rows[name].canonical(wanted)):
                 return False
         return True
+
+    def plan_removal(self, item: Item, thing: Thing | None) -> Sequence[Step]:
+        """A listed thing that shall not exist; a kind may look at the item's other options."""
+        return self.plan_absent(item.key, thing)
 
     def plan_absent(self, key: Key, thing: Thing | None) -> Sequence[Step]:
         if thing is None:
@@ -224,6 +228,7 @@ class Kind:
         for row in self.option_rows:
             value = item.options.get(row.name)
             if row.compared and (value is not None or row.assigned):
+                value = merged_mapping(None, value) if row.merged else value
                 after[row.name] = merged_keyed(row, None, value, RESET) if row.key else _assigned(row, value)
         return Step(
             CREATE,
@@ -246,12 +251,15 @@ class Kind:
         for row in self.option_rows:
             if not row.compared:
                 continue
+            row = self.row_for(row, current)
             now = current.get(row.name)
             if row.name in item.options:
                 value = item.options[row.name]
                 if row.key and value is not None:
                     value = merged_keyed(row, now, value, declared.unlisted_options)
-                if value is None and (row.kept or row.required):
+                elif row.merged:
+                    value = merged_mapping(now, value)
+                if value is None and ((row.kept and row.key) or row.required):
                     continue
             elif row.name in item.reset or (declared.unlisted_options == RESET and row.resettable):
                 value = None
@@ -286,6 +294,10 @@ class Kind:
     def check(self, item: Item) -> None:
         """Raises InvalidInput for what is wrong in an item whatever the system holds."""
 
+    def row_for(self, row: Field, current: State) -> Field:
+        """The option as it is for a thing in this state: some defaults and fixed options depend on the thing's type."""
+        return row
+
     def consents(self, step: Step) -> Sequence[Consent]:
         """What the step interrupts or destroys."""
         return ()
@@ -297,6 +309,12 @@ class Kind:
 
 def _assigned(row: Field, value: Any) -> Any:
     return ASSIGNED if value is None and row.assigned else value
+
+
+def merged_mapping(current: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> dict[str, str] | None:
+    """A mapping after a change: what is not listed stays; a key with an empty value goes."""
+    result = {**(current or {}), **(wanted or {})}
+    return {key: result[key] for key in sorted(result) if result[key] != ""} or None
 
 
 def merged_keyed(

@@ -32,6 +32,7 @@ class Field:
     create_only: fixed once the thing exists; another value is an error that says so.
     creating: takes part in creating only, and is neither read back nor compared (a template to clone from).
     kept: never reset (the disks of a guest).
+    merged: a mapping of which only the listed keys are the user's; a key with an empty value is taken out.
     since: the subsystem's version that first has it, e.g. (9, 1).
     """
 
@@ -51,6 +52,7 @@ class Field:
     create_only: bool = False
     creating: bool = False
     kept: bool = False
+    merged: bool = False
     since: tuple[int, ...] = ()
 
     @property

@@ -203,13 +203,15 @@ class Properties:
     """A property string: `virtio=BC:24:…,bridge=vmbr0,tag=5`; also given as a mapping, in any order.
 
     `default_key` is the key whose name may be left out; `forms` says how single values compare, `aliases` which keys
-    are other names; `defaults` what a missing key means, so that stating a default is not a change.
+    are other names; `defaults` what a missing key means, so that stating a default is not a change; `keys` all that
+    there are, where others are typing errors.
     """
 
     default_key: str = ""
     forms: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash((self.default_key, tuple(self.forms), tuple(self.aliases)))
@@ -238,6 +240,8 @@ class Properties:
             name = self.aliases.get(key, key)
             if raw is None:
                 continue
+            if self.keys and name not in self.keys:
+                raise ValueError(f"{name} is none of {', '.join(self.keys)}")
             form = self.forms.get(name, Text())
             try:
                 canonical = form.canonical(raw)
@@ -251,6 +255,28 @@ class Properties:
     def wire(self, value: Any) -> Any:
         ordered = sorted(value, key=lambda key: (key != self.default_key, key))
         return ",".join(f"{key}={self.forms.get(key, Text()).wire(value[key])}" for key in ordered)
+
+
+@dataclass(frozen=True)
+class TextByKey:
+    """Texts by key (OVS's other_config, ZFS's user properties). A number is its digits, a boolean `true` or `false`; an
+    empty text stays, as the mark of a key to be taken out (see Field.merged)."""
+
+    def canonical(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a mapping; write key: value")
+        return {str(key): self._text(value[key]) for key in sorted(value, key=str)} or None
+
+    @staticmethod
+    def _text(value: Any) -> str:
+        if isinstance(value, (Mapping, list, tuple)):
+            raise ValueError(f"{value!r} is not a text")
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "" if value is None else str(value)
+
+    def wire(self, value: Any) -> Any:
+        return value
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""What the documents promise and the code must hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.consent import WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_table_of_consent_words_is_the_codes():
+    table = re.findall(r"^\| `([a-z_]+)(:<[^>]+>)?` \|", (ROOT / "docs" / "interface.md").read_text(), re.MULTILINE)
+    assert {word: bool(target) for word, target in table} == WORDS
+
+
+def test_links_in_documents_lead_somewhere():
+    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("*/*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.relative_to(ROOT)} links to {target}"
