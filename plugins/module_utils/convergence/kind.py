@@ -261,6 +261,8 @@ class Kind:
                     value = merged_mapping(now, value)
                 if value is None and ((row.kept and row.key) or row.required):
                     continue
+            elif row.name in item.reset and not row.resettable:
+                raise InvalidInput(f"reset: {row.name} has no default to go back to.")
             elif row.name in item.reset or (declared.unlisted_options == RESET and row.resettable):
                 value = None
             else:

@@ -26,6 +26,7 @@ class Field:
     wire: the subsystem's own name, where it is not `name`.
     key, fields: for a list of things inside the thing: the option that identifies one, and its options.
     default: what the subsystem does when the option is not set; stating it is then no change.
+    written: the subsystem cannot unset it, so that going back to the default writes the default.
     required: needed when the thing is created.
     write_only: the system never shows it (passwords).  secret: shown by the system, never by us.
     assigned: the system chooses it when the user does not, and it is kept for ever.
@@ -45,6 +46,7 @@ class Field:
     key: str = ""
     fields: tuple[Field, ...] = ()
     default: Any = None
+    written: bool = False
     required: bool = False
     write_only: bool = False
     secret: bool = False

@@ -114,6 +114,8 @@ class Number:
             raise ValueError(f"{value!r} is not a number")
         if self.zero_is_unset and number == 0:
             return None
+        if isinstance(value, float):
+            return int(value) if value.is_integer() else value
         try:
             return int(value)
         except (TypeError, ValueError):

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Rows and forms that several kinds of Proxmox VE share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import (
+    Boolean,
+    Number,
+    Properties,
+    Unordered,
+    as_boolean,
+)
+
+_SPANS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+# What backups to keep. There is no default to state: without the option a storage falls back on the node's
+# vzdump.conf, a backup job on its storage.
+KEEP = Properties(
+    forms={"keep-all": Boolean(), **{f"keep-{span}": Number(zero_is_unset=True) for span in _SPANS}},
+    defaults={"keep-all": False},
+    keys=("keep-all", *(f"keep-{span}" for span in _SPANS)),
+)
+
+
+@dataclass(frozen=True)
+class MountPoint:
+    """Yes, no, or the directory that has to be a mount point."""
+
+    def canonical(self, value: Any) -> Any:
+        text = str(value).strip()
+        if text.startswith("/"):
+            return text.rstrip("/") or "/"
+        try:
+            return "yes" if as_boolean(text) else "no"
+        except ValueError:
+            raise ValueError(f"{value!r} is neither yes, no nor an absolute path") from None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Named:
+    """One of several names, some of which mean the same."""
+
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self.synonyms.items())))
+
+    def canonical(self, value: Any) -> Any:
+        return self.synonyms.get(str(value), str(value)) or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Repeated(Unordered):
+    """A list that PVE wants as a repeated parameter; its elements may hold commas and blanks."""
+
+    separators: str = "\n"
+
+    def wire(self, value: Any) -> Any:
+        return [self.element.wire(part) for part in value]
+
+
+def boolean(name: str, **more: Any) -> Field:
+    """An option that is on or off; PVE's forms want 1 and 0."""
+    return Field(name, Boolean(), type="bool", **dashed(name, more))
+
+
+def number(name: str, **more: Any) -> Field:
+    return Field(name, Number(), type="int", **dashed(name, more))
+
+
+def unordered(name: str, **more: Any) -> Field:
+    """A list whose order PVE changes at will."""
+    return Field(name, Unordered(), type="list", elements="str", **dashed(name, more))
+
+
+def vmids(name: str, **more: Any) -> Field:
+    """Numbers of guests, in any order."""
+    return Field(name, Unordered(element=Number()), type="list", elements="int", **dashed(name, more))
+
+
+def properties(name: str, form: Properties, **more: Any) -> Field:
+    """A property string, given as a mapping or as PVE writes it (`keep-last=3,keep-weekly=4`)."""
+    return Field(name, form, type="dict", **dashed(name, more))
+
+
+def text(name: str, **more: Any) -> Field:
+    return Field(name, **dashed(name, more))
+
+
+def dashed(name: str, more: dict[str, Any]) -> dict[str, Any]:
+    """`wire="-"` is short for the same name written with dashes."""
+    if more.get("wire") == "-":
+        return {**more, "wire": name.replace("_", "-")}
+    return more

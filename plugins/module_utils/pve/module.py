@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""How a PVE module runs: its kind, the connection options, the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence import module
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.connection import (
+    CONNECTION_ARGUMENTS,
+    Connection,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import PveKind
+
+
+def run(kind: PveKind, backend: Callable[[Client], PveBackend] = PveBackend) -> None:
+    """The whole of a module that describes a state in Proxmox VE."""
+
+    def open_backend(params: Mapping[str, Any]) -> PveBackend:
+        return backend(Client(Connection.from_options(params)))
+
+    module.run(kind, CONNECTION_ARGUMENTS, open_backend)

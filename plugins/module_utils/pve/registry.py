@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Every kind of thing in Proxmox VE that the collection describes, by the name it has in modules (`pve_<name>`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.guests import GuestBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.backup_job import BACKUP_JOB
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.container import CONTAINER
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_resource import HA_RESOURCE
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_rule import HA_RULE
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.pool import POOL
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.storage import STORAGE
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.vm import VM
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A kind, and what reads and writes it."""
+
+    kind: Any
+    backend: Callable[[Client], Any] = PveBackend
+
+
+KINDS: Mapping[str, Registered] = {
+    "storage": Registered(STORAGE),
+    "pool": Registered(POOL),
+    "ha_resource": Registered(HA_RESOURCE),
+    "ha_rule": Registered(HA_RULE),
+    "backup_job": Registered(BACKUP_JOB),
+    "vm": Registered(VM, GuestBackend),
+    "container": Registered(CONTAINER, GuestBackend),
+}

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""zfs(8) and zpool(8) as functions. The tab-separated `-Hp` output serves OpenZFS 2.1, which has no JSON, and newer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed, Runner, run
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError, refused
+
+_MISSING = re.compile(r"^cannot open '(?P<name>.*)': dataset does not exist$")
+# A command line may hold 2 MB in all; a name has 255 characters at most.
+_NAMES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Property:
+    """A value and where it comes from: local, received, default, temporary, `inherited from <dataset>`, or - ."""
+
+    value: str
+    source: str
+
+    @property
+    def is_set(self) -> bool:
+        return self.source in ("local", "received")
+
+    @property
+    def inherited_from(self) -> str:
+        prefix = "inherited from "
+        return self.source[len(prefix) :] if self.source.startswith(prefix) else ""
+
+
+Properties = Mapping[str, Property]
+
+
+@dataclass(frozen=True)
+class Dependant:
+    """Something that goes when a dataset is destroyed. `clones`: datasets made from it, if it is a snapshot."""
+
+    name: str
+    type: str
+    clones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pool:
+    name: str
+    health: str
+    readonly: bool = False
+    action: str = ""
+
+
+class CommandLine:
+    """`timeout` in seconds for one program. `writes` counts the programs that changed something."""
+
+    def __init__(self, *, timeout: int = 60, runner: Runner = run) -> None:
+        self.timeout = timeout
+        self.writes = 0
+        self._run = runner
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def version(self) -> tuple[int, int]:
+        """The version of the programs, as (2, 3)."""
+        done = self._program(["zfs", "version"])
+        found = re.search(r"^zfs-(\d+)\.(\d+)", done.output, re.MULTILINE)
+        if found is None:
+            raise ZfsError(f"`zfs version` answered {done.output[:80]!r}.", hint="Is this OpenZFS?")
+        return int(found.group(1)), int(found.group(2))
+
+    def properties(self, names: Sequence[str] | None) -> dict[str, dict[str, Property]]:
+        """All properties of those of the datasets that exist; of every dataset where `names` is None."""
+        head = ["zfs", "get", "-Hp", "-o", "name,property,value,source", "-t", "filesystem,volume", "all"]
+        result: dict[str, dict[str, Property]] = {}
+        for some in _chunks(names):
+            result.update(parsed_properties(self._existing([*head, *some], some)))
+        return result
+
+    def types(self, names: Sequence[str]) -> dict[str, str]:
+        """Name and type of those of the datasets that exist."""
+        result: dict[str, str] = {}
+        for some in _chunks(names):
+            output = self._existing(["zfs", "list", "-H", "-o", "name,type", "-t", "filesystem,volume", *some], some)
+            for line in output.splitlines():
+                name, kind = _split(line, 2)
+                result[name] = kind
+        return result
+
+    def dependants(self, name: str) -> list[Dependant]:
+        """What lies below a dataset: datasets, snapshots and bookmarks."""
+        done = self._program(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name,type,clones", name])
+        rows = [_split(line, 3) for line in done.output.splitlines()]
+        return [
+            Dependant(row[0], row[1], tuple(one for one in row[2].split(",") if one not in ("", "-")))
+            for row in rows
+            if row[0] != name
+        ]
+
+    def pools(self) -> dict[str, Pool]:
+        """The imported pools."""
+        done = self._program(["zpool", "list", "-H", "-o", "name,health,readonly"])
+        rows = [_split(line, 3) for line in done.output.splitlines()]
+        return {row[0]: Pool(row[0], row[1], row[2] == "on") for row in rows}
+
+    def importable(self) -> dict[str, Pool]:
+        """The pools that are on this host's disks and not imported, whether or not they could be. Slow: reads disks."""
+        return parsed_import(self._program(["zpool", "import"]).output)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, argv: Sequence[str], *, secret: str = "") -> Sequence[str]:
+        """Run a program that changes something. Returns what it warned of. `secret` goes to its standard input."""
+        self.writes += 1
+        done = self._program(argv, stdin=f"{secret}\n" if secret else "")
+        return [line.strip() for line in done.errors.splitlines() if line.strip()]
+
+    def _existing(self, argv: Sequence[str], names: Sequence[str]) -> str:
+        """The output of a reading program for which it is no error that some of the names do not exist."""
+        done = self._run(argv, timeout=self.timeout)
+        if done.status != 0:
+            for line in done.errors.splitlines():
+                missing = _MISSING.match(line)
+                if missing is None or missing.group("name") not in names:
+                    raise refused(done)
+        return done.output
+
+    def _program(self, argv: Sequence[str], *, stdin: str = "") -> Completed:
+        done = self._run(argv, stdin=stdin, timeout=self.timeout)
+        if done.status != 0:
+            raise refused(done)
+        return done
+
+
+def parsed_properties(output: str) -> dict[str, dict[str, Property]]:
+    """`zfs get -Hp -o name,property,value,source`. A user property's value may hold tabs and line feeds."""
+    records: list[str] = []
+    for line in output.split("\n"):
+        if records and not re.search(r"\t(local|received|default|temporary|none|-|inherited from .*)$", records[-1]):
+            records[-1] += f"\n{line}"
+        else:
+            records.append(line)
+    result: dict[str, dict[str, Property]] = {}
+    for record in records:
+        parts = record.split("\t", 2)
+        if len(parts) == 3:
+            value, _tab, source = parts[2].rpartition("\t")
+            result.setdefault(parts[0], {})[parts[1]] = Property(value, source)
+    return result
+
+
+def parsed_import(output: str) -> dict[str, Pool]:
+    """`zpool import` without arguments."""
+    result: dict[str, Pool] = {}
+    name = ""
+    for line in output.splitlines():
+        field, _colon, value = (part.strip() for part in line.partition(": "))
+        if field == "pool":
+            name = value
+            result[name] = Pool(name, "")
+        elif name and field == "state":
+            result[name] = Pool(name, value)
+        elif name and field == "action":
+            result[name] = Pool(name, result[name].health, action=value)
+        elif field == "config:":
+            name = ""
+    return result
+
+
+def _split(line: str, fields: int) -> tuple[str, ...]:
+    parts = line.split("\t")
+    return tuple([*parts, *[""] * fields][:fields])
+
+
+def _chunks(names: Sequence[str] | None) -> Iterable[Sequence[str]]:
+    if names is None:
+        return [[]]
+    return [names[start : start + _NAMES_AT_ONCE] for start in range(0, len(names), _NAMES_AT_ONCE)]
