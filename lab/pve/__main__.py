@@ -25,7 +25,7 @@ def write_environment(path: Path, lines: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.pve", description="Start a simulated Proxmox VE cluster.")
     parser.add_argument("--nodes", type=int, default=4, help="number of nodes, named pve1, pve2 … (default 4)")
-    parser.add_argument("--names", help="the nodes' names instead, separated by commas")
+    parser.add_argument("--names", help="the nodes' names instead, separated by commas; pve4:8:32 has 8 cores, 32 GiB")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each request (default 0)")
     parser.add_argument("--env-file", type=Path, help="write the environment here once the lab is listening")

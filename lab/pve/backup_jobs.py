@@ -12,7 +12,7 @@ from typing import Any
 from fakepve.model import PveError
 from fakepve.routing import split_list
 
-from lab.pve.ha import HighAvailability
+from lab.pve.ha_status import HaStatus
 
 FILE_LOCK = "file-jobs_cfg"
 FAILED = "Parameter verification failed."
@@ -40,7 +40,7 @@ def wrapped(**errors: str) -> PveError:
     return PveError(500, f"400 {FAILED}\n{lines}")
 
 
-class BackupJobs(HighAvailability):
+class BackupJobs(HaStatus):
     """jobs.cfg, as far as vzdump goes."""
 
     backup_jobs: dict[str, dict[str, Any]]

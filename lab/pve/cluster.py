@@ -8,17 +8,15 @@ import secrets
 import time
 from typing import Any
 
-from fakepve.model import PveError
-
 from lab.pve import state
+from lab.pve.access import Access
 from lab.pve.faults import Faults
-from lab.pve.power import Power
 from lab.pve.recorder import Recorder
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(Power):
+class Cluster(Access):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -30,8 +28,10 @@ class Cluster(Power):
         """What a new lab holds."""
         self.repoid = REPOID
         self.booted_at = time.time()
-        self.by_vmid = {}
+        self.by_vmid, self.jobs = {}, set()
         self.storage_writes = 0
+        self.ha_master, self.ha_active = None, False
+        self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
         self.recorder = Recorder()
         self.faults = Faults()
@@ -45,23 +45,12 @@ class Cluster(Power):
 
     def endpoints_lab(self) -> list[tuple[str, str, Any]]:
         return [
-            ("POST", "/access/ticket", self._login),
             ("GET", "/version", self._get_version),
             ("GET", "/nodes/{node}/version", self._get_version),
         ]
 
     async def _get_version(self, v: dict[str, Any], user: str) -> Any:
         return {"version": VERSION, "release": RELEASE, "repoid": REPOID}
-
-    async def _login(self, v: dict[str, Any], user: str) -> Any:
-        name, password = str(v.get("username", "")), v.get("password", "")
-        if "@" not in name:
-            name += "@" + str(v.get("realm") or "pam")
-        if not self.check_password(name, password):
-            await self.pause(3)
-            raise PveError(401, "authentication failure")
-        ticket, csrf = self.issue_ticket(name)
-        return {"ticket": ticket, "CSRFPreventionToken": csrf, "username": name, "cap": {}, "clustername": self.cluster_name}
 
     def add_token(self, token_id: str) -> str:
         """A new API token's secret."""

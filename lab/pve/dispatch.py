@@ -28,6 +28,7 @@ from lab.pve.recorder import Recorder
 
 Handler = Callable[[dict[str, Any], str], Awaitable[Any]]
 JSON_API, EXTJS_API = "/api2/json", "/api2/extjs"
+ROOT = ("version", "cluster", "nodes", "storage", "access", "pools")
 LOG = logging.getLogger("lab.pve")
 
 
@@ -168,7 +169,7 @@ class Dispatch(FakePve):
                 if body[:1] == b"{":
                     rest = body[1:].decode(errors="replace")
                     text = (
-                        f"'\"' expected, at character offset 1 (before \"{rest}\")"
+                        f'\'"\' expected, at character offset 1 (before "{rest}")'
                         " at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 934."
                     )
                 raise Plain(500, text, text) from None
@@ -191,7 +192,7 @@ class Dispatch(FakePve):
             token, _, secret = header[len("PVEAPIToken=") :].partition("=")
             if secret and self.apitokens.get(token) == secret:
                 return token
-            raise Plain(401, "Authentication failed!" if token not in self.apitokens or secret else "No ticket")
+            raise Plain(401, "Authentication failed!")
         ticket = request.cookies.get("PVEAuthCookie")
         if not ticket:
             raise Plain(401, "No ticket")
@@ -222,6 +223,8 @@ class Dispatch(FakePve):
             if fault.status in (0, 401, 595):
                 raise Plain(fault.status, fault.reason)
             raise PveError(fault.status, fault.reason)
+        if method == "GET" and path in ("", "/"):
+            return [{"subdir": name} for name in ROOT]
         if found is None or info is None:
             raise PveError(501, f"Method '{method} {path}' not implemented")
         if user and "!" in user and not info.get("allowtoken", 1):

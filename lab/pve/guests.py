@@ -276,6 +276,17 @@ class Guests(Volumes):
             return
         raise PveError(403, f"{FORBIDDEN} (/vms/{vmid}, {'|'.join(privileges)})")
 
+    def check_may_create(self, v: dict[str, Any], user: str) -> None:
+        """A pool that is there, and the privilege to make a guest under this vmid or in the pool."""
+        vmid, pool = int(v["vmid"]), v.get("pool")
+        self.check_pool(pool)
+        if self.acl is None:
+            return
+        if not (self.may(user, vmid, "VM.Allocate") or (pool and self.allowed(user, "/pool/" + pool, "VM.Allocate"))):
+            raise PveError(403, FORBIDDEN)
+        if v.get("start"):
+            self.demand(user, vmid, pool, "VM.PowerMgmt")
+
     def shuffled(self, items: list[Any]) -> list[Any]:
         """PVE's lists come out of Perl hashes: in another order each time."""
         out = list(items)

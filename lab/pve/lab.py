@@ -241,6 +241,10 @@ class Lab:
 
         return self.call(make)
 
+    def require_otp(self, code: str | None) -> None:
+        """Logins with a password need this one-time password as well; None ends that."""
+        self.cluster.one_time_password = code
+
     # --------------------------------------------------------------- guests
 
     def add_guests(

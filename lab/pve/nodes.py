@@ -120,46 +120,52 @@ class Nodes(Guests):
         kind = v.get("type")
         out: list[dict[str, Any]] = []
         if kind is None:
-            for pool in sorted(self.pools):
-                if self.allowed(user, "/pool/" + pool, "Pool.Audit"):
-                    out.append({"type": "pool", "id": "/pool/" + pool, "pool": pool})
+            out += self._pool_resources(user)
         if kind in (None, "vm"):
             for vmid in sorted(self.by_vmid):
                 if self.acl is None or self.may(user, vmid, "VM.Audit"):
                     out.append(self.resource(self.by_vmid[vmid], user))
         if kind in (None, "node"):
-            for name in self.shuffled(list(self.nodes)):
-                entry: dict[str, Any] = {
-                    "id": "node/" + name,
-                    "type": "node",
-                    "node": name,
-                    "level": "",
-                    "cgroup-mode": 2,
-                    "status": "online" if self.online(name) else "offline",
-                    "hastate": self.ha_node_state(name),
-                }
-                if self.allowed(user, "/nodes/" + name, "Sys.Audit"):
-                    entry.update(self._figures(name))
-                out.append(entry)
+            out += [self._node_resource(name, user) for name in self.shuffled(list(self.nodes))]
         if kind in (None, "storage"):
-            for name in self.shuffled(list(self.nodes)):
-                for storage in self.storages:
-                    if self._storage_enabled(storage, name) and self._can_audit(user, storage):
-                        out.append(self.storage_resource(name, storage))
+            out += self._storage_resources(user)
         if kind in (None, "sdn"):
-            for name in self.nodes:
-                if self.allowed(user, "/sdn/zones/localnetwork", "SDN.Audit"):
-                    out.append(
-                        {
-                            "id": f"network/{name}/zone/localnetwork",
-                            "type": "network",
-                            "network": "localnetwork",
-                            "network-type": "zone",
-                            "node": name,
-                            "status": "ok",
-                        }
-                    )
+            out += self._zone_resources(user)
         return out
+
+    def _pool_resources(self, user: str) -> list[dict[str, Any]]:
+        seen = [pool for pool in sorted(self.pools) if self.allowed(user, "/pool/" + pool, "Pool.Audit")]
+        return [{"type": "pool", "id": "/pool/" + pool, "pool": pool} for pool in seen]
+
+    def _node_resource(self, name: str, user: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "id": "node/" + name,
+            "type": "node",
+            "node": name,
+            "level": "",
+            "cgroup-mode": 2,
+            "status": "online" if self.online(name) else "offline",
+            "hastate": self.ha_node_state(name),
+        }
+        if self.allowed(user, "/nodes/" + name, "Sys.Audit"):
+            entry.update(self._figures(name))
+        return entry
+
+    def _storage_resources(self, user: str) -> list[dict[str, Any]]:
+        seen = [storage for storage in self.storages if self._can_audit(user, storage)]
+        return [
+            self.storage_resource(name, storage)
+            for name in self.shuffled(list(self.nodes))
+            for storage in seen
+            if self._storage_enabled(storage, name)
+        ]
+
+    def _zone_resources(self, user: str) -> list[dict[str, Any]]:
+        """The zone of what is bridged without SDN."""
+        if not self.allowed(user, "/sdn/zones/localnetwork", "SDN.Audit"):
+            return []
+        common = {"type": "network", "network": "localnetwork", "network-type": "zone", "status": "ok"}
+        return [{**common, "id": f"network/{name}/zone/localnetwork", "node": name} for name in self.nodes]
 
     def ha_node_state(self, name: str) -> str:
         """The HA manager's view of a node."""

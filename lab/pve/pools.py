@@ -30,7 +30,8 @@ class Pools(Storages):
             guest = self.guest(vmid)
             if guest is not None and kind in (None, guest.kind):
                 entry = self.resource(guest, "root@pam")
-                entry.pop("pool", None)
+                for key in ("pool", "tags", "lock", "hastate"):
+                    entry.pop(key, None)
                 members.append(entry)
         if kind in (None, "storage"):
             for storage in sorted(self._pool_meta(name)["storage"]):

@@ -96,9 +96,7 @@ class Power(Snapshots):
                     raise TaskError(f"no PCI device found for '{str(value).split(',')[0]}'")
             self.awaken(guest)
 
-        return await self.task(
-            guest.node, ("qm" if kind == "VM" else "vz") + "start", guest.vmid, user, body, vm=guest
-        )
+        return await self.task(guest.node, ("qm" if kind == "VM" else "vz") + "start", guest.vmid, user, body, vm=guest)
 
     def awaken(self, guest: Guest) -> None:
         """Running, with everything that waited for it in force."""

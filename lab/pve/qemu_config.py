@@ -17,7 +17,17 @@ from lab.pve.guests import FORBIDDEN, Vm
 from lab.pve.volumes import format_size, split_volid
 
 HIDDEN = "**********"
-REQUEST_ONLY = ("node", "vmid", "digest", "delete", "revert", "skiplock", "force", "background_delay", "import-working-storage")
+REQUEST_ONLY = (
+    "node",
+    "vmid",
+    "digest",
+    "delete",
+    "revert",
+    "skiplock",
+    "force",
+    "background_delay",
+    "import-working-storage",
+)
 
 
 class QemuConfig(BackupJobs):
@@ -127,11 +137,13 @@ class QemuConfig(BackupJobs):
         if name.startswith("iso/") and options.get("media") != "cdrom":
             raise q.bad(**{key: "explicit 'media=cdrom' is required for iso images"})
 
-    def check_rights(self, vm_id: int, pool: str | None, key: str, value: Any, user: str) -> None:
+    def check_rights(
+        self, vm_id: int, pool: str | None, key: str, value: Any, user: str, root_only: bool = True
+    ) -> None:
         if user == "root@pam":
             return
         why = q.refused_to_tokens(key, value)
-        if why:
+        if why and root_only:
             raise PveError(500, why)
         if self.acl is not None:
             self.demand(user, vm_id, pool, *q.privileges(key, value))
@@ -146,6 +158,13 @@ class QemuConfig(BackupJobs):
                 q.check_ssh_keys(str(value), encoded=True)
             elif key == "hookscript" and self.volume(str(value)) is None:
                 raise q.bad(hookscript=f"script '{value}' does not exist\n")
+            elif key == "cpu":
+                q.check_cpu(str(value))
+            elif key == "boot":
+                for device in q.order_of(values):
+                    if not q.BOOTABLE.match(device):
+                        wrong = f"boot.order: invalid format - invalid boot device '{device}'\n\n"
+                        raise q.bad(boot="invalid format - format error\n" + wrong)
             elif key == "machine" and "aw-bits" in str(value) and "viommu" not in str(value):
                 raise PveError(500, "cannot set aw-bits if no vIOMMU is configured")
         for key in sorted(values):
@@ -163,6 +182,7 @@ class QemuConfig(BackupJobs):
             values["ide2"] = ",".join([str(values.pop("cdrom")), "media=cdrom"])
         if "smp" in values:
             values["sockets"] = values.pop("smp")
+        deletes = [{"cdrom": "ide2", "smp": "sockets"}.get(key, key) for key in deletes]
         for key in deletes:
             if not self.known_option(key):
                 raise q.bad(delete=f"unknown option '{key}'")
@@ -173,7 +193,9 @@ class QemuConfig(BackupJobs):
                 raise q.bad(revert=f"unknown option '{key}'")
         self.check_values(values, user, vm.node)
         for key in sorted([*values, *deletes]):
-            self.check_rights(vm.vmid, vm.pool, key, values.get(key, vm.config.get(key, "")), user)
+            there = key in values or key in vm.config or key in vm.pending
+            value = values.get(key, vm.config.get(key, ""))
+            self.check_rights(vm.vmid, vm.pool, key, value, user, root_only=there)
         if vm.lock and not v.get("skiplock"):
             raise PveError(500, f"VM is locked ({vm.lock})")
         if v.get("digest") and v["digest"] != vm.digest():
@@ -315,15 +337,13 @@ class QemuConfig(BackupJobs):
         storage, name = split_volid(volume)
         if name == "cloudinit" and storage is not None:
             kind = fmt or ("qcow2" if self.storage_for(storage)["type"] in ("dir", "nfs", "cifs") else None)
-            volid = self.allocate(
-                storage, vm.vmid, q.CLOUDINIT_SIZE, kind, vm.node, name=f"vm-{vm.vmid}-cloudinit"
-            )
+            volid = self.allocate(storage, vm.vmid, q.CLOUDINIT_SIZE, kind, vm.node, name=f"vm-{vm.vmid}-cloudinit")
             return q.join_drive(volid, {**options, "media": "cdrom"})
         new = q.NEW_DISK.match(volume)
         if new:
             size = int(float(new.group(2)) * 1024**3)
             if key == "efidisk0":
-                size = q.efi_size(options)
+                size = self.granular(str(new.group(1)), q.efi_size(options))
             elif key == "tpmstate0":
                 size = q.TPM_SIZE
             if source:

@@ -37,6 +37,18 @@ LIVE = (
 WINDOWS = re.compile(r"^(win\d+|w2k\d*|wxp|wvista|w2k8)$")
 PINNED_MACHINE = "10.1"
 
+CPU_MODELS = {
+    "486", "pentium", "pentium2", "pentium3", "coreduo", "core2duo", "phenom", "athlon", "host", "max", "kvm32",
+    "kvm64", "qemu32", "qemu64", "Conroe", "Penryn", "Opteron_G1", "Opteron_G2", "Opteron_G3", "Opteron_G4",
+    "Opteron_G5", "EPYC", "EPYC-IBPB", "EPYC-v3", "EPYC-v4", "EPYC-Rome", "EPYC-Rome-v2", "EPYC-Rome-v3",
+    "EPYC-Rome-v4", "EPYC-Milan", "EPYC-Milan-v2", "EPYC-Genoa", "KnightsMill", "GraniteRapids", "SierraForest",
+    "x86-64-v2", "x86-64-v2-AES", "x86-64-v3", "x86-64-v4",
+}  # fmt: skip
+INTEL_MODELS = re.compile(
+    r"^(Nehalem|Westmere|SandyBridge|IvyBridge|Haswell|Broadwell|Skylake|Cascadelake|Cooperlake|Icelake|SapphireRapids)"
+    r"(-(Client|Server))?(-(IBRS|noTSX|noTSX-IBRS|v\d))?$"
+)
+
 CPU = ("cores", "cpu", "cpulimit", "cpuunits", "numa", "smp", "sockets", "vcpus", "affinity")
 MEMORY = ("memory", "balloon", "shares", "allow-ksm")
 OPTIONS = (
@@ -108,11 +120,20 @@ def check_drive(key: str, text: str) -> None:
     for kind in ("bps", "iops"):
         for way in ("", "_rd", "_wr"):
             limit = ("mbps" if kind == "bps" else "iops") + way + "_max"
-            if f"{kind}{way}_length" in options or f"{kind}{way}_max_length" in options:
-                if limit not in options:
-                    raise wrong
+            lasting = f"{kind}{way}_length" in options or f"{kind}{way}_max_length" in options
+            if lasting and limit not in options:
+                raise wrong
     if options.get("import-from") and not re.fullmatch(r"[^/:\s]+:0", _volume):
         raise bad(**{key: "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"})
+
+
+def check_cpu(text: str) -> None:
+    """The model must be one of QEMU's, or a custom one that was defined; the lab defines none."""
+    model = next((p.removeprefix("cputype=") for p in text.split(",") if "=" not in p or p.startswith("cputype=")), "")
+    if model.startswith("custom-"):
+        raise bad(cpu=f"invalid format - Custom cputype '{model[7:]}' not found\n")
+    if model and model not in CPU_MODELS and not INTEL_MODELS.match(model):
+        raise bad(cpu=f"invalid format - Built-in cputype '{model}' is not defined (missing 'custom-' prefix?)\n")
 
 
 # --------------------------------------------------------------------- nics

@@ -13,14 +13,14 @@ from fakepve.model import PveError, TaskError
 from lab.pve import lxc_values as lv
 from lab.pve import qemu_values as q
 from lab.pve.guests import Guest, Vm
-from lab.pve.lxc_guests import LxcGuests
+from lab.pve.lxc_volumes import LxcVolumes
 from lab.pve.volumes import CAN_CLONE, split_volid
 
 RESERVED = ("current", "pending", "vzdump")
 NOT_KEPT = ("lock", "description", "snapshots", "snapstate", "snaptime", "vmstate", "digest")
 
 
-class Snapshots(LxcGuests):
+class Snapshots(LxcVolumes):
     """/nodes/{node}/{qemu,lxc}/{vmid}/snapshot."""
 
     def endpoints_snapshots(self) -> list[tuple[str, str, Any]]:

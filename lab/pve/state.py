@@ -23,10 +23,20 @@ class NodeSpec:
 
 
 def node_specs(nodes: int | list[str] | list[NodeSpec]) -> list[NodeSpec]:
-    """Nodes given as a number (pve1, pve2, …), as names or as specifications."""
+    """Nodes given as a number (pve1, pve2, …), as names, with hardware as in 'pve4:8:32' (cores, GiB of memory), or as
+    specifications."""
     if isinstance(nodes, int):
         return [NodeSpec(f"pve{n}") for n in range(1, nodes + 1)]
-    return [n if isinstance(n, NodeSpec) else NodeSpec(n) for n in nodes]
+    return [n if isinstance(n, NodeSpec) else named(n) for n in nodes]
+
+
+def named(text: str) -> NodeSpec:
+    """'pve4' or 'pve4:8:32'."""
+    name, *hardware = text.split(":")
+    if not hardware:
+        return NodeSpec(name)
+    cores, gibibytes = map(int, hardware)
+    return NodeSpec(name, cpus=cores, memory_bytes=gibibytes * GIB)
 
 
 def fingerprint(name: str) -> str:
@@ -45,8 +55,6 @@ def storages() -> dict[str, dict[str, Any]]:
     local["volumes"][TEMPLATE] = {"content": "vztmpl", "format": "tzst", "size": 126 * 1024**2, "ctime": 1767225600}
     return {
         "local": local,
-        "local-lvm": store(
-            type="lvmthin", vgname="pve", thinpool="data", content="images,rootdir", total=4096 * GIB
-        ),
+        "local-lvm": store(type="lvmthin", vgname="pve", thinpool="data", content="images,rootdir", total=4096 * GIB),
         "shared": store(type="lvm", vgname="shared", content="images,rootdir", shared=1, total=65536 * GIB),
     }

@@ -116,11 +116,9 @@ class Storages(Nodes):
             store.pop("disable", None)
         if kind in NETWORKED and kind != "esxi":
             store["shared"] = 1
-        if kind == "zfspool":
-            store.setdefault("mountpoint", "/" + str(store["pool"]))
         if kind == "pbs" and secrets:
             store["stored"] = sorted(secrets)
-        store["total"] = 1024**4
+        store["total"] = 64 * 1024**4
         self.storages[name] = store
         self.storage_writes += 1
         return {"storage": name, "type": kind}
@@ -137,9 +135,7 @@ class Storages(Nodes):
         self.need_lock(FILE_LOCK, prefix)
         given = v.get("digest")
         if given and given != self._storage_digest():
-            raise PveError(
-                500, f"{prefix}detected modified configuration - file changed by other user? Try again."
-            )
+            raise PveError(500, f"{prefix}detected modified configuration - file changed by other user? Try again.")
         store = self.storages.get(name)
         if store is None:
             raise PveError(500, f"{prefix}storage '{name}' does not exist")
@@ -186,9 +182,7 @@ class Storages(Nodes):
 
     # ------------------------------------------------------------ the nodes' view
 
-    def _check_options(
-        self, sid: str, spec: dict[str, Any], params: dict[str, Any], create: bool
-    ) -> dict[str, Any]:
+    def _check_options(self, sid: str, spec: dict[str, Any], params: dict[str, Any], create: bool) -> dict[str, Any]:
         if spec["name"] == "zfs" and create:
             params = {"zfs-base-path": "/dev/zvol", **params}
         out: dict[str, Any] = super()._check_options(sid, spec, params, create)

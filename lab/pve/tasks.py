@@ -11,14 +11,21 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fakepve.model import PveError, TaskError
+from fakepve.routing import split_list
 
-from lab.pve.dispatch import Dispatch, Extra
+from lab.pve.dispatch import Dispatch, Extra, Plain
 
 UPID = re.compile(
     r"^UPID:(?P<node>[a-zA-Z0-9-]+):(?P<pid>[0-9A-F]{8,9}):(?P<pstart>[0-9A-F]{8,9}):(?P<starttime>[0-9A-F]{8})"
     r":(?P<type>[^:\s]+):(?P<id>[^:\s]*):(?P<user>[^:\s]+):$"
 )
+OUTCOMES = ("ok", "error", "warning", "unknown")
 Body = Callable[[], Awaitable[Any]]
+
+
+def refused(**errors: str) -> PveError:
+    """PVE's 400 with a message a parameter."""
+    return PveError(400, "Parameter verification failed.", errors)
 
 
 class Tasks(Dispatch):
@@ -26,6 +33,8 @@ class Tasks(Dispatch):
 
     tasks: dict[str, dict[str, Any]]
     tasklog: list[dict[str, Any]]
+    # The running ones: the event loop itself keeps only weak references.
+    jobs: set[asyncio.Future[None]]
 
     async def task(
         self,
@@ -91,7 +100,9 @@ class Tasks(Dispatch):
                 record["log"].append("TASK ERROR: " + status)
 
         if self.time_scale:
-            asyncio.ensure_future(run())
+            job = asyncio.ensure_future(run())
+            self.jobs.add(job)
+            job.add_done_callback(self.jobs.discard)
         else:
             await run()
         return upid
@@ -104,6 +115,7 @@ class Tasks(Dispatch):
             ("GET", "/nodes/{node}/tasks", self._tasks_of_node),
             ("GET", one + "/status", self._task_state),
             ("GET", one + "/log", self._task_lines),
+            ("GET", one, self._task_index),
             ("DELETE", one, self._task_stop),
             ("GET", "/cluster/tasks", self._tasks_of_cluster),
         ]
@@ -122,6 +134,10 @@ class Tasks(Dispatch):
 
     async def _tasks_of_node(self, v: dict[str, Any], user: str) -> Any:
         source = v.get("source") or "archive"
+        wanted = split_list(v.get("statusfilter"))
+        for word in wanted:
+            if word not in OUTCOMES:
+                raise refused(statusfilter=f"invalid format - invalid status '{word}'\n")
         chosen = []
         for task in reversed(self.tasklog):
             if task["node"] != v["node"] or not self._may_see(user, task):
@@ -139,12 +155,23 @@ class Tasks(Dispatch):
                 continue
             if v.get("until") and task["starttime"] > v["until"]:
                 continue
-            good = task.get("exitstatus") == "OK"
-            if v.get("errors") and good:
+            outcome = self._outcome(task)
+            if (v.get("errors") and outcome in ("ok", "warning")) or (wanted and outcome not in wanted):
                 continue
             chosen.append(self._entry(task))
         start = v.get("start") or 0
-        return Extra(data=chosen[start : start + v.get("limit", 50)], total=len(chosen))
+        page = Extra(data=chosen[start : start + v.get("limit", 50)])
+        if chosen:
+            page["total"] = len(chosen)
+        return page
+
+    @staticmethod
+    def _outcome(task: dict[str, Any]) -> str:
+        """The word `statusfilter` has for how a task ended."""
+        status = task.get("exitstatus", "unknown")
+        if status == "OK":
+            return "ok"
+        return "warning" if status.startswith("WARNINGS") else "unknown" if status == "unknown" else "error"
 
     async def _tasks_of_cluster(self, v: dict[str, Any], user: str) -> Any:
         out = []
@@ -156,10 +183,10 @@ class Tasks(Dispatch):
     def _task_of(self, v: dict[str, Any], user: str) -> dict[str, Any]:
         upid = str(v["upid"])
         task = self.tasks.get(upid)
+        if not UPID.match(upid):
+            raise refused(upid="unable to parse worker upid")
         if task is None or task["node"] != v["node"]:
-            if not UPID.match(upid):
-                raise PveError(500, f"unable to parse worker upid '{upid}'")
-            raise PveError(500, "no such task")
+            raise refused(upid="no such task")
         if not self._may_see(user, task):
             raise PveError(403, f"Permission check failed (/nodes/{v['node']}, Sys.Audit)")
         return task
@@ -170,13 +197,20 @@ class Tasks(Dispatch):
         return {key: task[key] for key in keys if task.get(key) is not None}
 
     async def _task_lines(self, v: dict[str, Any], user: str) -> Any:
+        upid = str(v["upid"])
+        found = self.tasks.get(upid)
+        if UPID.match(upid) and (found is None or found["node"] != v["node"]):
+            return Extra(data=[{"n": 1, "t": "unable to open file - No such file or directory"}], total=1)
         lines = self._task_of(v, user)["log"]
+        if v.get("download"):
+            raise Plain(200, "OK", "\n".join(lines) + "\n")
         start = v.get("start") or 0
         limit = v.get("limit", 50)
         chosen = lines[start:] if limit == 0 else lines[start : start + limit]
-        data = [{"n": start + n + 1, "t": text} for n, text in enumerate(chosen)]
-        return Extra(data=data or [{"n": 1, "t": "no content"}], total=len(lines))
+        return Extra(data=[{"n": start + n + 1, "t": text} for n, text in enumerate(chosen)], total=len(lines))
+
+    async def _task_index(self, v: dict[str, Any], user: str) -> Any:
+        return [{"name": "log"}, {"name": "status"}]
 
     async def _task_stop(self, v: dict[str, Any], user: str) -> Any:
         self._task_of(v, user)
-        return None

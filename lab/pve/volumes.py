@@ -118,6 +118,13 @@ class Volumes(Tasks):
         store["used"] = store.get("used", 0) + size
         return f"{storage}:{volname}"
 
+    def granular(self, storage: str, size: int) -> int:
+        """The size a volume really gets: LVM has extents of 4 MiB, a zvol blocks."""
+        grain = {"lvm": 4 * UNITS["M"], "lvmthin": 4 * UNITS["M"], "zfspool": UNITS["M"]}.get(
+            self.storage_for(storage)["type"], 1
+        )
+        return -(-size // grain) * grain
+
     def free(self, volid: str) -> None:
         """The volume is gone."""
         storage, name = split_volid(volid)

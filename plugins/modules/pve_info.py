@@ -33,6 +33,7 @@ options:
 notes:
   - A token sees only what it may see. What is missing for want of a privilege cannot be told from what is not there,
     except that a list which is empty for that reason is an error. The role PVEAuditor on C(/) is enough for everything.
+  - Guests whose node is offline cannot be read. They are in RV(health), not in RV(config).
 seealso:
   - module: hospital.continuity.pve_storage
   - module: hospital.continuity.pve_pool

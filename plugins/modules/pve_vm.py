@@ -11,8 +11,8 @@ version_added: 1.0.0
 author: hospital.continuity contributors (!UNKNOWN)
 description:
   - Creates virtual machines, changes them to be as written, and removes them.
-  - A VM is found by its number, on whatever node it is. All options of the API are here under their own names. Disks and
-    network cards are lists, matched by slot.
+  - A VM is found by its number, on whatever node it is. All options of the API are here under their own names. Disks
+    and network cards are lists, matched by slot.
   - Only what differs is written. Disks are made once and grow, but never shrink, move or get lost, and a network card
     keeps its MAC address.
   - What can be known beforehand is refused before anything is written, with the option, what is wrong and what to do.

@@ -19,7 +19,9 @@ def _serve(pipe: Connection, nodes: int, latency: float) -> None:
     with Lab(nodes=nodes, latency=latency) as lab:
         commands = {
             "environment": lab.environment,
-            "seed": lambda guests, running: lab.add_guests(guests, first_vmid=FIRST_VMID, running=running),
+            "seed": lambda guests, running: lab.add_guests(
+                guests, first_vmid=FIRST_VMID, running=running, agent=running
+            ),
             "reset": lab.reset,
             "count": lambda: dict(Counter(request.method for request in lab.requests)),
             "reset_counters": lab.reset_counters,

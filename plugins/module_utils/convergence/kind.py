@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence import consent
@@ -55,11 +56,11 @@ class Kind:
     words: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, Field]:
         return {row.name: row for row in self.fields}
 
-    @property
+    @cached_property
     def option_rows(self) -> tuple[Field, ...]:
         return tuple(row for row in self.fields if row.name not in self.identity)
 
@@ -255,12 +256,13 @@ class Kind:
             now = current.get(row.name)
             if row.name in item.options:
                 value = item.options[row.name]
+                if value is None and ((row.kept and row.key) or row.required):
+                    continue
                 if row.key and value is not None:
+                    # None now means that the last of them goes.
                     value = merged_keyed(row, now, value, declared.unlisted_options)
                 elif row.merged:
                     value = merged_mapping(now, value)
-                if value is None and ((row.kept and row.key) or row.required):
-                    continue
             elif row.name in item.reset and not row.resettable:
                 raise InvalidInput(f"reset: {row.name} has no default to go back to.")
             elif row.name in item.reset or (declared.unlisted_options == RESET and row.resettable):

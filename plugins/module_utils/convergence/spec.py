@@ -111,7 +111,7 @@ class Field:
             spec["required"] = True
         if self.write_only or self.secret:
             spec["no_log"] = True
-        elif any(word in self.name for word in ("password", "secret", "keys", "keyring", "pubkey")):
+        elif any(word in self.name for word in ("password", "secret", "keys", "keyring", "pubkey", "keylocation")):
             # Ansible asks for a word on anything that sounds secret.
             spec["no_log"] = False
         if self.fields:
@@ -145,7 +145,7 @@ def visible(fields: Iterable[Field], state: Mapping[str, Any]) -> dict[str, Any]
         if row.key:
             result[row.name] = [{row.key: key, **visible(row.fields, item)} for key, item in value.items()]
         else:
-            result[row.name] = plain(value)
+            result[row.name] = plain(value) if not hasattr(row.form, "shown") else row.form.shown(value)
     return result
 
 

@@ -138,6 +138,10 @@ class Size:
     def wire(self, value: Any) -> Any:
         return size_text(value) if self.text else value
 
+    def shown(self, value: Any) -> Any:
+        """As a person writes it; a bare number would count in `unit` when it is read again."""
+        return size_text(value) if isinstance(value, int) else value
+
 
 @dataclass(frozen=True)
 class Duration:

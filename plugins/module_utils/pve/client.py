@@ -115,19 +115,28 @@ class Client:
     def get_many(self, paths: Sequence[str]) -> list[Any]:
         """`data` of each path, in their order, read in parallel; in place of one that failed, its PveError."""
         calls = [partial(self.get, path) for path in paths]
-        answers = self.run_parallel(calls)
+        answers = self.run_parallel(calls, stop=True)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, PveError):
                 raise answer
         return answers
 
-    def run_parallel(self, calls: Sequence[Callable[[], T]]) -> list[Result[T]]:
-        """What each call returns, in their order; in place of one that raised, its exception."""
+    def run_parallel(self, calls: Sequence[Callable[[], T]], *, stop: bool = False) -> list[Result[T]]:
+        """What each call returns, in their order; in place of one that raised, its exception.
+
+        With `stop`, an error that would meet every other call as well (the API is down) is the answer of all calls
+        that have not begun: 450 reads of a dead host would take as many connection attempts.
+        """
+        fatal: list[Exception] = []
 
         def outcome(call: Callable[[], T]) -> Result[T]:
+            if fatal:
+                return fatal[0]
             try:
                 return call()
             except Exception as problem:  # noqa: BLE001 - handed to the caller
+                if stop and getattr(problem, "affects_everything", False):
+                    fatal.append(problem)
                 return problem
 
         if len(calls) < 2 or self.connection.parallel < 2:

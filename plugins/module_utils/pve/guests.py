@@ -25,6 +25,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.client imp
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import (
     NodeOffline,
     NotFound,
+    NotPermitted,
     PveError,
     RejectedParameters,
     TaskFailed,
@@ -45,7 +46,7 @@ _WORDS = {"qemu": "a VM (pve_vm)", "lxc": "a container (pve_container)"}
 
 
 class GuestBackend(PveBackend):
-    """How guests are found, read and written."""
+    """How guests are found, read and written. It serves guest kinds only."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
@@ -56,7 +57,7 @@ class GuestBackend(PveBackend):
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
-    def resolve(self, kind: GuestKind, declared: Declaration) -> Declaration:
+    def resolve(self, kind: GuestKind, declared: Declaration) -> Declaration:  # type: ignore[override]
         """Templates by vmid, with their state, for those that are to be cloned."""
         listing = self._listing = self._resources()
         self._live = declared.state == ABSENT or any(word.startswith("restart_guest") for word in declared.allow)
@@ -78,13 +79,15 @@ class GuestBackend(PveBackend):
             templates[int(entry["vmid"])] = entry
             items.append(replace(item, options={**item.options, "clone": int(entry["vmid"])}))
         if problems:
-            raise InvalidInput(listed(problems), hint="Nothing was changed.")
+            raise InvalidInput(f"{listed(problems)}", hint="Nothing was changed.")
         if not templates:
             return declared
         prototypes = self._read(kind, templates, live=False, genid=False)
         return GuestDeclaration(**{**declared.__dict__, "items": tuple(items)}, prototypes=prototypes)
 
-    def observe(self, kind: GuestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
+    def observe(  # type: ignore[override]
+        self, kind: GuestKind, keys: Collection[Key] | None, options: Collection[str]
+    ) -> Mapping[Key, Thing]:
         listing, self._listing = self._listing or self._resources(), None
         live = self._live or "status" in options
         genid = "vmgenid" in options
@@ -103,7 +106,9 @@ class GuestBackend(PveBackend):
                 name = entry.get("name") or "without a name"
                 others.append(f"vmid {vmid} is {_WORDS[entry['type']]}, {name} on {entry['node']}, not a {kind.name}")
         if others:
-            raise InvalidInput(listed(others), hint="Correct the vmid, or use the other module. Nothing was changed.")
+            raise InvalidInput(
+                f"{listed(others)}.", hint="Correct the vmid, or use the other module. Nothing was changed."
+            )
         things = self._read(kind, found, live=live, genid=genid)
         return {(vmid,): thing for vmid, thing in things.items()}
 
@@ -121,9 +126,7 @@ class GuestBackend(PveBackend):
         if lost:
             listing = self._resources()
             moved = {
-                vmid: listing[vmid]
-                for vmid in lost
-                if vmid in listing and listing[vmid]["node"] != found[vmid]["node"]
+                vmid: listing[vmid] for vmid in lost if vmid in listing and listing[vmid]["node"] != found[vmid]["node"]
             }
             if moved:
                 again, _gone = self._read_once(kind, moved, live=live, genid=genid)
@@ -177,7 +180,9 @@ class GuestBackend(PveBackend):
 
     # -- before writing ---------------------------------------------------------------------------------------------
 
-    def precheck(self, kind: GuestKind, plan: Plan, declared: Declaration) -> Sequence[str]:
+    def precheck(  # type: ignore[override]
+        self, kind: GuestKind, plan: Plan, declared: Declaration
+    ) -> Sequence[str]:
         problems = guest_checks.check_cluster(kind, plan, self.client.get("/cluster/status") or ())
         if problems:
             return problems
@@ -197,7 +202,7 @@ class GuestBackend(PveBackend):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def apply(self, kind: GuestKind, step: Step) -> Sequence[str]:
+    def apply(self, kind: GuestKind, step: Step) -> Sequence[str]:  # type: ignore[override]
         if step.action == RESTART:
             if not self._refreshed(kind, step).facts["waiting"]:
                 return (f"nothing waited for a restart, so {kind.described(step.key)} was not restarted",)
@@ -205,7 +210,10 @@ class GuestBackend(PveBackend):
             step = self._refreshed(kind, step)
         warnings: list[str] = []
         for request in kind.requests(step):
-            warnings.extend(self._write(kind, request))
+            try:
+                warnings.extend(self._write(kind, request))
+            except NotPermitted as problem:
+                raise _permission(kind, step, problem, self.client.connection.identity) from None
         if step.action == CREATE:
             self._placed[int(step.key[0])] = str(step.facts["node"])
         return warnings
@@ -229,6 +237,20 @@ class GuestBackend(PveBackend):
             if _HOTPLUG in problem.exitstatus:
                 return [" ".join(problem.exitstatus.split())]
             raise
+
+
+def _permission(kind: GuestKind, step: Step, problem: NotPermitted, who: str) -> NotPermitted:
+    """PVE does not say which privilege making a guest needs."""
+    if step.action != CREATE or problem.privilege or "pool" in problem.message:
+        return problem
+    path = f"/vms/{step.key[0]}"
+    return NotPermitted(
+        problem.message,
+        privilege="VM.Allocate",
+        path=path,
+        hint=f"Give {who} the privilege VM.Allocate on {path} or on the guest's pool (Datacenter > Permissions).",
+        status=problem.status,
+    )
 
 
 def _facts(entry: Mapping[str, Any], status: Any, config: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,15 +33,16 @@ class Finding:
     message: str
 
 
-def findings(answers: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong. `answers` holds what each of PATHS returned, or the PveError in its place."""
+def findings(answers: Mapping[str, Any], unreachable: Collection[str] = ()) -> list[Finding]:
+    """What is wrong. `answers` holds what each of PATHS returned, or the PveError in its place; `unreachable` are nodes
+    that did not answer, which the cluster itself notices only after a while."""
     unread = [path for path in PATHS if isinstance(answers.get(path), PveError)]
     told = {path: [] if path in unread else answers.get(path) or [] for path in PATHS}
     found = [
         Finding(path, "unread", f"Not looked at: {answers[path].message} {answers[path].hint}".strip())
         for path in unread
     ]
-    offline = {str(row["name"]) for row in told[STATUS] if row.get("type") == "node" and not row.get("online")}
+    offline = offline_nodes(told[STATUS]) | set(unreachable)
     found += _cluster(told[STATUS], offline)
     found += _services(told[SERVICES])
     found += _storages(told[RESOURCES], offline)
@@ -50,6 +51,12 @@ def findings(answers: Mapping[str, Any]) -> list[Finding]:
         found += _jobs(told)
     found += _uncovered(told[UNCOVERED], told[RESOURCES])
     return found
+
+
+def offline_nodes(status: Any) -> set[str]:
+    """The nodes that are not there, of GET /cluster/status; none where that could not be read."""
+    rows = [] if isinstance(status, PveError) else status or []
+    return {str(row["name"]) for row in rows if row.get("type") == "node" and not row.get("online")}
 
 
 def _cluster(status: Sequence[Mapping[str, Any]], offline: set[str]) -> list[Finding]:

@@ -59,8 +59,8 @@ def cluster_summary(
     nodes = [_node(host, machines, guests) for host in machines if host.get("pve_type") == "node"]
     nodes.sort(key=lambda node: node.name)
     running = sum(1 for host in machines if host.get("pve_status") == "running" and host.get("pve_vmid") in guests)
-    survivors = [guests[vmid] for vmid in _managed(config) if vmid in guests]
-    lines = [title, "-" * len(title)]
+    survivors = [guests[vmid] for vmid in sorted(_managed(config)) if vmid in guests]
+    lines = [title, "=" * len(title)]
     lines += _section("Nodes", [_node_line(node, guests) for node in nodes])
     lines += _section("Guests", _guest_lines(config, guests, running if machines else None))
     lines += _section("If a node is lost", _loss_lines(config, guests, nodes, survivors))
@@ -211,8 +211,8 @@ def _fit(guests: Mapping[int, Guest], nodes: Sequence[Node], survivors: Sequence
     else:
         verdict = "THE SURVIVORS DO NOT FIT"
     return (
-        f"memory: the loss of {worst.name} would leave {_gb(left)} for guests; the survivors need {_gb(must)}, "
-        f"all guests {_gb(everything)}: {verdict}"
+        f"without {worst.name}, {_gb(left)} of memory are left: the survivors need {_gb(must)}, "
+        f"all guests {_gb(everything)}; {verdict}"
     )
 
 

@@ -385,7 +385,7 @@ def _without_inherited(
     for option, value in item.options.items():
         if option == "properties":
             options[option] = _keys_not_inherited(name, value or {}, thing, coming)
-        elif option in thing.state or option not in effective or value is None:
+        elif option in thing.state or option in CLEARED or option not in effective or value is None:
             continue
         elif rows[option].same(_afterwards(name, option, effective[option], sources.get(option, ""), coming), value):
             del options[option]

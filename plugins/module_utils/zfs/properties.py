@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""The options of a dataset, which are ZFS's properties by their own names. Source: zfsprops(7) of OpenZFS 2.1 to 2.3."""
+"""The options of a dataset: ZFS's properties by their own names. Source: zfsprops(7) of OpenZFS 2.1 to 2.3."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ COMMON = (
     _word("primarycache", "all", "none", "metadata"),
     _word("secondarycache", "all", "none", "metadata"),
     Field("copies", Number(), type="int", choices=(1, 2, 3)),
-    _word(
-        "checksum", "on", "off", "fletcher2", "fletcher4", "sha256", "noparity", "sha512", "skein", "edonr", "blake3"
-    ),
+    _word("checksum", "on", "off", "fletcher2", "fletcher4", "sha256", "sha512", "skein", "edonr", "blake3"),
     Field("dedup", Word(pattern=r"(on|off|verify|((sha256|sha512|skein|blake3)(,verify)?)|edonr,verify)")),
     _word("redundant_metadata", "all", "most", "some", "none"),
     _fixed(

@@ -30,6 +30,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.valu
     KEEP,
     Repeated,
     boolean,
+    check_new_id,
     number,
     properties,
     text,
@@ -76,6 +77,7 @@ class BackupJobKind(RestKind):
         return after, options
 
     def plan_create(self, item: Item) -> Step:
+        check_new_id("id", item.key[0])
         step = super().plan_create(item)
         _complete(step.after or {})
         return step

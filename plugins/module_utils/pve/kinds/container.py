@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
 """Containers. PVE API: /nodes/{node}/lxc.
 
-Not options of ours: `unusedN` (PVE's own), `lock`, `ha-managed` (pve_ha_resource), `start` (`status`), what belongs to a
-restore (`restore`, `unique`, `force`), and what only steers one request (`digest`, `revert`, `delete`).
+Not options of ours: `unusedN` (PVE's own), `lock`, `ha-managed` (pve_ha_resource), `start` (`status`), what belongs to
+a restore (`restore`, `unique`, `force`), and what only steers one request (`digest`, `revert`, `delete`).
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ CONTAINER = GuestKind(
     named_by="hostname",
     families=(MOUNT_POINTS, CONTAINER_NICS, DEVICES),
     waits=container_waits,
+    needed=("node", "ostemplate"),
     created_with=("pool", "storage", "bwlimit", "ostemplate", "ignore_unpack_errors", "ssh_public_keys"),
     cloned_with=("full", "storage", "snapname", "pool", "bwlimit"),
     fields=(

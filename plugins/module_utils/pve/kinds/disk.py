@@ -239,7 +239,7 @@ class Disks(Volumes):
 
 def holds_data(options: Options) -> bool:
     """Whether taking the drive out takes data away."""
-    return options.get("media", "disk") == "disk"
+    return bool(options.get("media", "disk") == "disk")
 
 
 DISKS = Disks(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
@@ -31,7 +32,7 @@ class Family:
     bare: str = ""
     handled: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def rows(self) -> dict[str, Field]:
         return {row.name: row for row in self.fields}
 

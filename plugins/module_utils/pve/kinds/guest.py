@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -89,10 +90,10 @@ class GuestDeclaration(Declaration):
 class GuestKind(PveKind):
     """guest_type: PVE's word for it.  named_by: the option that holds its name.  families: its devices by slot.
     waits: what a running guest takes at its next start only (live.py).  created_with, cloned_with: the parameters that
-    only creating and cloning take.
+    only creating and cloning take.  needed: the options without which none is created.
 
-    A Thing's facts: `node`, `status`, `lock`, `ha` (managed by the HA manager), `digest`, `raw` (the configuration as it
-    will be after a restart, by wire name), `waiting` (wire name -> what runs now and what waits).
+    A Thing's facts: `node`, `status`, `lock`, `ha` (managed by the HA manager), `digest`, `raw` (the configuration as
+    it will be after a restart, by wire name), `waiting` (wire name -> what runs now and what waits).
     """
 
     guest_type: str = ""
@@ -101,10 +102,11 @@ class GuestKind(PveKind):
     waits: Callable[[str, str | None, str | None, Mapping[str, object]], bool] = lambda *_: True
     created_with: tuple[str, ...] = ()
     cloned_with: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ("node",)
 
     # -- what PVE says ----------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def plain_rows(self) -> tuple[Field, ...]:
         """The options that are one parameter of the configuration each."""
         owned = {family.option for family in self.families}
@@ -113,6 +115,10 @@ class GuestKind(PveKind):
             for row in self.option_rows
             if row.name not in owned and row.name not in _OWN_STEPS and (row.compared or row.write_only)
         )
+
+    @cached_property
+    def plain_rows_by_wire(self) -> dict[str, Field]:
+        return {row.wire_name: row for row in self.plain_rows}
 
     def family_of(self, wire: str) -> Family | None:
         return next((family for family in self.families if family.owns(wire)), None)
@@ -127,7 +133,8 @@ class GuestKind(PveKind):
 
     def state_of(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """A configuration by wire name as canonical options."""
-        state = decoded([row for row in self.plain_rows if row.wire_name in raw], raw)
+        by_wire = self.plain_rows_by_wire
+        state = decoded([by_wire[key] for key in raw if key in by_wire], raw)
         if raw.get("template") is not None and str(raw["template"]) == "1":
             state["template"] = True
         for family in self.families:
@@ -183,12 +190,14 @@ class GuestKind(PveKind):
         return self._plan_existing(item, thing, declared)
 
     def _plan_existing(self, item: Item, thing: Thing, declared: Declaration) -> Sequence[Step]:
+        mine = self.wire_names(item, declared)
         item = self._settled(item, thing.state)
         state, facts = thing.state, thing.facts
         self._check_power(item, thing)
         after, options = self.wanted(_configuration(item), state, declared)
         secrets = self._writable_secrets(item) if declared.update_secrets == ALWAYS else {}
         removed = self._removed(state, after)
+        self._check_boot(item, after)
         steps: list[Step] = []
         status, target = facts.get("status"), item.options.get("status")
         stopping = target == STOPPED and status in (RUNNING, PAUSED)
@@ -217,9 +226,8 @@ class GuestKind(PveKind):
         if not stopping and target is not None and target != status:
             steps.extend(self._power_up(item, state, str(status), target, facts))
             state = steps[-1].after or state
-        elif running and consent.given(f"restart_guest:{label(item.key)}", declared.allow):
-            if self._to_restart(item, thing, after, options, declared):
-                steps.append(self._restart_step(item, state, facts))
+        elif running and self._may_restart(item, declared) and self._to_restart(thing, after, options, mine):
+            steps.append(self._restart_step(item, state, facts))
         steps.extend(self._volume_steps(item, thing, removed, state, running, steps))
         if item.options.get("template") and not thing.state.get("template"):
             steps.append(
@@ -243,8 +251,10 @@ class GuestKind(PveKind):
             prototype = prototypes.get(item.options["clone"])
             if prototype is None:
                 raise InvalidInput(f"clone: there is no {self.name} {item.options['clone']} to clone.")
-        elif item.options.get("node") is None:
-            raise InvalidInput("does not exist and cannot be created without node.")
+        else:
+            lacking = [name for name in self.needed if item.options.get(name) is None]
+            if lacking:
+                raise InvalidInput(f"does not exist and cannot be created without {' and '.join(lacking)}.")
         steps = self._clone_steps(item, prototype, declared) if prototype else self._create_steps(item)
         state, facts = steps[-1].after or {}, steps[-1].facts
         if item.options.get("template"):
@@ -259,6 +269,7 @@ class GuestKind(PveKind):
     def _create_steps(self, item: Item) -> list[Step]:
         item = self._completed(item, {})
         step = self.plan_create(_configuration(item))
+        self._check_boot(item, step.after or {})
         after = {**(step.after or {}), "node": item.options["node"]}
         if "status" in item.options:
             after["status"] = STOPPED
@@ -271,9 +282,7 @@ class GuestKind(PveKind):
             for given in (after.get(family.option) or {}).values()
         ):
             # How large an imported image is shows only when it is there.
-            steps.append(
-                Step(UPDATE, self.name, item.key, before=after, after=after, options=("disks",), facts=facts)
-            )
+            steps.append(Step(UPDATE, self.name, item.key, before=after, after=after, options=("disks",), facts=facts))
         return steps
 
     def _clone_steps(self, item: Item, prototype: Thing, declared: Declaration) -> list[Step]:
@@ -300,9 +309,12 @@ class GuestKind(PveKind):
             created = replace(created, after=copy)
         wanted = _configuration(item)
         after, differing = self.wanted(wanted, copy, declared)
+        self._check_boot(item, after)
         rows = self.rows
         stated = [
-            option for option in wanted.options if rows[option].compared and option != self.named_by and not rows[option].key
+            option
+            for option in wanted.options
+            if rows[option].compared and option != self.named_by and not rows[option].key
         ]
         secrets = self._writable_secrets(item)
         options = tuple(dict.fromkeys([*stated, *(name for name in differing if name != self.named_by)]))
@@ -335,7 +347,7 @@ class GuestKind(PveKind):
             if slots:
                 state[family.option] = {slot: family.of_clone(now, storage) for slot, now in slots.items()}
         for row in self.option_rows:
-            if row.assigned and row.name in state and not (self.guest_type == "lxc"):
+            if row.assigned and row.name in state and self.guest_type != "lxc":
                 state[row.name] = ASSIGNED
         state["node"] = item.options.get("node") or prototype.facts["node"]
         if "status" in item.options:
@@ -465,6 +477,15 @@ class GuestKind(PveKind):
                 "status out here.",
             )
 
+    def _check_boot(self, item: Item, after: State) -> None:
+        """Every device that is to be booted from exists."""
+        there = {slot for family in self.families for slot in after.get(family.option) or {}} | set(after)
+        for device in item.options.get("boot") or ():
+            if not device.startswith("legacy=") and device not in there:
+                raise InvalidInput(
+                    f"boot: the VM has no {device}.", hint="List it among disks or nics, or take it out of boot."
+                )
+
     def _removed(self, state: State, after: State) -> dict[str, tuple[Family, Mapping[str, Any]]]:
         """The devices that a change takes out, by slot."""
         return {
@@ -492,8 +513,8 @@ class GuestKind(PveKind):
             result.append(
                 Consent(
                     f"rename_guest:{vmid}",
-                    f"the {self.name} with vmid {vmid} on {thing.facts['node']} is called {name}, not {given}; it may be "
-                    "another guest than the one meant",
+                    f"the {self.name} with vmid {vmid} on {thing.facts['node']} is called {name}, not {given}; it may "
+                    "be another guest than the one meant",
                 )
             )
         destroyed = self._destroyed(item, removed)
@@ -513,7 +534,9 @@ class GuestKind(PveKind):
             if slot in destroyed:
                 result.append(Consent(f"destroy_disk:{vmid}/{slot}", f"the data on {volume} of {name} is lost"))
             else:
-                result.append(Consent(f"detach_disk:{vmid}", f"{name} loses the disk {slot}; {volume} is kept as unused"))
+                result.append(
+                    Consent(f"detach_disk:{vmid}", f"{name} loses the disk {slot}; {volume} is kept as unused")
+                )
         return tuple(result)
 
     def _writable_secrets(self, item: Item) -> dict[str, Any]:
@@ -539,9 +562,7 @@ class GuestKind(PveKind):
             consent=(Consent(f"stop_guest:{label(item.key)}", loses),) if stops else (),
         )
 
-    def _power_up(
-        self, item: Item, state: State, status: str, target: str, facts: Mapping[str, Any]
-    ) -> list[Step]:
+    def _power_up(self, item: Item, state: State, status: str, target: str, facts: Mapping[str, Any]) -> list[Step]:
         """From `status` to running or paused."""
         steps: list[Step] = []
         if status not in (RUNNING, PAUSED):
@@ -567,11 +588,12 @@ class GuestKind(PveKind):
             consent=(Consent(f"restart_guest:{label(item.key)}", f"{name} is down while it restarts"),),
         )
 
-    def _to_restart(
-        self, item: Item, thing: Thing, after: State, options: Sequence[str], declared: Declaration
-    ) -> bool:
-        """Whether something of the item's waits for a restart, or will."""
-        mine = self.wire_names(item, declared)
+    @staticmethod
+    def _may_restart(item: Item, declared: Declaration) -> bool:
+        return consent.given(f"restart_guest:{label(item.key)}", declared.allow)
+
+    def _to_restart(self, thing: Thing, after: State, options: Sequence[str], mine: frozenset[str] | None) -> bool:
+        """Whether something of the item's waits for a restart, or will. `mine` are the item's wire names."""
         if any(self._concerns(key, mine) for key in thing.facts.get("waiting", {})):
             return True
         raw = thing.facts.get("raw", {})
@@ -602,7 +624,8 @@ class GuestKind(PveKind):
         """The parameters that an item is about; None for all."""
         if declared.unlisted_options == RESET:
             return None
-        names = {row.wire_name for row in self.plain_rows if row.name in item.options or row.name in item.reset}
+        rows, by_wire = self.rows, self.plain_rows_by_wire
+        names = {rows[name].wire_name for name in (*item.options, *item.reset)} & set(by_wire)
         for family in self.families:
             names.update(item.options.get(family.option) or ())
         return frozenset(names)
@@ -620,7 +643,7 @@ class GuestKind(PveKind):
         running: bool,
         steps: Sequence[Step],
     ) -> list[Step]:
-        """A container's volume can be destroyed only when its mount point has gone: once stopped, or after a restart."""
+        """A container's volume can be destroyed once its mount point has gone: when stopped, or after a restart."""
         if self.guest_type != "lxc":
             return []
         slots = [slot for slot in self._destroyed(item, removed) if not _unused(slot)]
@@ -649,7 +672,9 @@ class GuestKind(PveKind):
         if lock == SUSPENDED:
             hint = "It is hibernated: start it first (status: running, in a task of its own)."
         else:
-            hint = f"Wait until its {lock} has finished. If none is running, release it with `qm unlock` or `pct unlock`."
+            hint = (
+                f"Wait until its {lock} has finished. If none is running, release it with `qm unlock` or `pct unlock`."
+            )
         raise Locked(
             f"{self.described(item.key)} is locked ({lock}) on {facts.get('node')}; nothing was changed.",
             waitable=False,
@@ -669,15 +694,20 @@ class GuestKind(PveKind):
             mine = self.wire_names(item, declared)
             for key, (now, then) in sorted(thing.facts.get("waiting", {}).items()):
                 if self._concerns(key, mine) and key not in hidden:
-                    wanted = "the default" if then is None else then
-                    current = "the default" if now is None else now
+                    what = self._waits_text(key, now, then)
                     result.append(
                         Unmet(
-                            f"{self.option_of(key)} {wanted} waits for a restart of {self.described(item.key)} "
-                            f"(now {current}); allow restart_guest to have it restarted"
+                            f"{what[0]} waits for a restart of {self.described(item.key)} (now {what[1]}); allow "
+                            "restart_guest to have it restarted"
                         )
                     )
         return result
+
+    def _waits_text(self, key: str, now: Any, then: Any) -> tuple[str, str]:
+        option = self.option_of(key)
+        if self.family_of(key):
+            return (f"removal of {option}" if then is None else f"{option} {then}"), ("none" if now is None else now)
+        return f"{option} {'the default' if then is None else then}", ("the default" if now is None else now)
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
@@ -721,9 +751,7 @@ class GuestKind(PveKind):
             return Request("POST", self.path(inputs["clone_node"], inputs["clone"], "clone"), parameters)
         parameters = {"vmid": vmid, **_wired(rows, inputs, self.created_with)}
         names = set(step.options)
-        parameters.update(
-            encoded([row for row in self.plain_rows if row.name in names], {**after, **step.secrets})
-        )
+        parameters.update(encoded([row for row in self.plain_rows if row.name in names], {**after, **step.secrets}))
         for family in self.families:
             for slot, device in (after.get(family.option) or {}).items():
                 parameters[slot] = family.encode(slot, device, None)

@@ -39,12 +39,22 @@ def storage_needs(kind: GuestKind, plan: Plan) -> list[Need]:
         if not cloning:
             needs.extend(_device_needs(kind, step, node))
         storage = step.inputs.get("storage")
-        if storage and (cloning or "rootfs" not in ((step.after or {}).get("disks") or {})):
-            needs.append(Need(step, "storage", node, storage, "images" if kind.guest_type == "qemu" else "rootdir"))
+        content = "images" if kind.guest_type == "qemu" else "rootdir"
+        if cloning and storage:
+            needs.append(Need(step, "storage", node, storage, content))
+        elif _unlisted_rootfs(kind, step):
+            option = "storage" if storage else "storage (not given, so Proxmox VE's default)"
+            needs.append(Need(step, option, node, storage or "local", content))
         template = step.inputs.get("ostemplate")
         if template:
             needs.append(Need(step, "ostemplate", node, storage_of(template) or "", "vztmpl"))
     return needs
+
+
+def _unlisted_rootfs(kind: GuestKind, step: Step) -> bool:
+    """Whether Proxmox VE makes the root file system without being told how."""
+    made = step.action == CREATE and "clone" not in step.inputs
+    return made and kind.guest_type == "lxc" and "rootfs" not in ((step.after or {}).get("disks") or {})
 
 
 def _device_needs(kind: GuestKind, step: Step, node: str) -> Iterable[Need]:
@@ -109,7 +119,9 @@ def check_storages(kind: GuestKind, needs: Sequence[Need], storages: Sequence[Ma
         if str(storage.get("disable", 0)) == "1":
             problems.append(f"{where}: the storage {need.storage} is disabled")
         elif nodes and need.node not in nodes:
-            problems.append(f"{where}: the storage {need.storage} is not for node {need.node}, only for {', '.join(nodes)}")
+            problems.append(
+                f"{where}: the storage {need.storage} is not for node {need.node}, only for {', '.join(nodes)}"
+            )
         elif need.content not in content:
             problems.append(
                 f"{where}: the storage {need.storage} does not take {need.content} (its content is "

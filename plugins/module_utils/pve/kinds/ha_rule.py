@@ -13,7 +13,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.de
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Lines, Unordered
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key, Lines, Unordered
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import Answers, RestKind
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.precheck import unknown_nodes
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.service import (
@@ -24,7 +24,12 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.serv
     managed_names,
     spelled,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.values import boolean, text, unordered
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.values import (
+    boolean,
+    check_new_id,
+    text,
+    unordered,
+)
 
 NODES = "/nodes"
 
@@ -76,6 +81,7 @@ class HaRuleKind(RestKind):
         return after, options
 
     def plan_create(self, item: Item) -> Step:
+        check_new_id("rule", item.key[0])
         needs = _NEEDS.get(str(item.options.get("type")), ())
         lacking = [name for name in needs if item.options.get(name) is None]
         if lacking:
@@ -84,6 +90,19 @@ class HaRuleKind(RestKind):
                 f"{' and '.join(lacking)}."
             )
         return super().plan_create(item)
+
+    def order(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """A guest that goes from one rule to another is let go first: PVE refuses some pairs of rules about it."""
+        steps = super().order(steps)
+        result: list[Step] = []
+        waiting: dict[Key, set[Key]] = {}
+        for step in steps:
+            gained = _bound(step.after) - _bound(step.before)
+            needs = {other.key for other in steps if gained & (_bound(other.before) - _bound(other.after))}
+            # Two rules that exchange guests cannot both wait.
+            waiting[step.key] = {key for key in needs if step.key not in waiting.get(key, ())} - {step.key}
+            result.append(replace(step, needs=tuple(sorted(waiting[step.key]))))
+        return tuple(result)
 
     def resolve_paths(self, declared: Declaration) -> Sequence[str]:
         bare = any(is_bare(sid) for item in declared.items for sid in item.options.get("resources") or ())
@@ -122,6 +141,11 @@ class HaRuleKind(RestKind):
                 ]
             result += [f"{self.described(step.key)}: {problem}" for problem in found]
         return result
+
+
+def _bound(state: Mapping[str, Any] | None) -> set[str]:
+    """The guests a rule is about while it counts."""
+    return set() if not state or state.get("disable") else set(state.get("resources") or ())
 
 
 def _check_nodes(nodes: Sequence[str]) -> None:

@@ -74,7 +74,11 @@ class MountPoints(Volumes):
             for name in ("mp", "backup", "keepattrs"):
                 if name in given:
                     raise InvalidInput(f"disks rootfs: {name} is for mount points.", hint="Leave it out.")
-        if slot.startswith("unused") and given.get("state") != ABSENT and set(given) - {"slot", "state", "storage", "volume"}:
+        if (
+            slot.startswith("unused")
+            and given.get("state") != ABSENT
+            and set(given) - {"slot", "state", "storage", "volume"}
+        ):
             raise InvalidInput(
                 f"disks: {slot} is where PVE keeps a detached volume; it can only be absent.",
                 hint="Use rootfs or mp0 to mp255, with volume: to attach it.",

@@ -33,6 +33,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.valu
     KEEP,
     MountPoint,
     boolean,
+    check_new_id,
     number,
     properties,
     text,
@@ -69,6 +70,7 @@ class StorageKind(RestKind):
         return super().wanted(item, current, declared)
 
     def plan_create(self, item: Item) -> Step:
+        check_new_id("storage", item.key[0], dots=True)
         kind = TYPES.get(str(item.options.get("type")))
         lacking = [name for name in kind.required if item.options.get(name) is None] if kind else []
         if lacking:

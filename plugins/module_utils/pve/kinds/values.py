@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import (
     Boolean,
@@ -69,6 +71,19 @@ class Repeated(Unordered):
 
     def wire(self, value: Any) -> Any:
         return [self.element.wire(part) for part in value]
+
+
+_CONFIG_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
+_STORAGE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
+
+
+def check_new_id(option: str, value: Any, *, dots: bool = False) -> None:
+    """Raises InvalidInput for a name that PVE gives to nothing new. What exists may have another (a job's own UUID)."""
+    if not (_STORAGE_ID if dots else _CONFIG_ID).fullmatch(str(value)):
+        raise InvalidInput(
+            f"{option}: PVE takes no new name like {value!r}.",
+            hint="Use two or more letters, digits, - and _" + (" and ." if dots else "") + ", beginning with a letter.",
+        )
 
 
 def boolean(name: str, **more: Any) -> Field:

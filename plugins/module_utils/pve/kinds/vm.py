@@ -3,8 +3,8 @@
 """Virtual machines. PVE API: /nodes/{node}/qemu.
 
 Not options of ours: `smp` (`sockets`), `cdrom` (`disks` ide2), `unusedN` (PVE's own), `lock`, `ha-managed`
-(pve_ha_resource), `start` (`status`), what belongs to a restore (`archive`, `live-restore`, `unique`, `force`), and what
-only steers one request (`digest`, `skiplock`, `revert`, `delete`, `background_delay`).
+(pve_ha_resource), `start` (`status`), what belongs to a restore (`archive`, `live-restore`, `unique`, `force`), and
+what only steers one request (`digest`, `skiplock`, `revert`, `delete`, `background_delay`).
 """
 
 from __future__ import annotations
@@ -238,9 +238,7 @@ OPTIONS: tuple[Field, ...] = (
     boolean("tdf", default=False),
     boolean("template", default=False, kept=True),
     Field("vcpus", Ranged(least=1), type="int"),
-    properties(
-        "vga", Properties(default_key="type", forms={"memory": _NUMBER}, defaults={"type": "std"})
-    ),
+    properties("vga", Properties(default_key="type", forms={"memory": _NUMBER}, defaults={"type": "std"})),
     Field("vmgenid", Text(fold_case=True), assigned=True),
     text("vmstatestorage"),
     properties("watchdog", Device(default_key="model", defaults={"model": "i6300esb"})),

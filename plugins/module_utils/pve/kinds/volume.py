@@ -43,7 +43,7 @@ class Volumes(Family):
         storage, held = given.get("storage"), now.get("storage")
         if storage is not None and storage != held:
             raise InvalidInput(
-                f"{where} is on storage {held or now.get(self.volume)}, not {storage}, and this module does not move disks.",
+                f"{where} is on storage {held or now.get(self.volume)}, not {storage}, and disks are not moved here.",
                 hint=f"Move it in PVE, or write storage: {held}." if held else "Leave storage out.",
             )
         volume = given.get(self.volume)
@@ -56,8 +56,8 @@ class Volumes(Family):
         if wanted is not None and size is not None:
             if wanted < size - ROUNDING:
                 raise InvalidInput(
-                    f"{where} is {size_text(size)} and cannot shrink to {size_text(wanted)}: that would destroy what is "
-                    "on it.",
+                    f"{where} is {size_text(size)} and cannot shrink to {size_text(wanted)}: that would destroy "
+                    "what is on it.",
                     hint=f"Write size: {size_text(size)}, or make a smaller disk in another slot and copy the data.",
                 )
             if wanted <= size:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Recorded answers the lab does not give, each with the reason. One that is given after all is a failure too."""
+
+from __future__ import annotations
+
+OTHERS = "other sessions' guests and volumes were on the recorded cluster; the lab holds those of the recording alone"
+ADDED_UP = "a role on a path replaces what is inherited; fakepve adds privileges up"
+RESTARTING = "the node was restarting, a moment the lab does not know: a node is there or it is not"
+MANAGER_LAGS = "the HA manager's view of nodes lags behind without quorum and after a restart; the lab's does not"
+
+# <file's number>#<number of the exchange in it>
+EXCHANGES = {
+    "22#57": OTHERS,
+    "22#164": OTHERS,
+    "24#324": ADDED_UP,
+    "24#325": ADDED_UP,
+    "24#326": OTHERS,
+    "25#11": RESTARTING,
+    "25#47": MANAGER_LAGS,
+    "25#48": RESTARTING,
+    "25#75": MANAGER_LAGS,
+    "25#78": MANAGER_LAGS,
+    "26#75": "the zone localnetwork is listed only some time after the cluster's start; the lab lists it at once",
+    "26#89": OTHERS,
+}
+
+GONE = "the row before it had removed or replaced the subject, so the recorded answer is about its absence"
+MEMBER = "the guest was a member already, left over from an earlier row"
+COMPANIONS = "sent together with other parameters that the row does not name"
+NO_PROGRAM = "the recorded host lacked a program or a file that real ones have (genisoimage, virt-fw-vars, OVMF images)"
+
+# The row's number among the kinds that are replayed, with its parameter as a check.
+ROWS = {
+    (73, "vms"): MEMBER,
+    (74, "vms"): MEMBER,
+    (116, "strict"): GONE,
+    (117, "strict"): GONE,
+    (118, "(create)"): "the order counts a rule of another row that was still there",
+    (131, "rule"): GONE,
+    (153, "dow"): COMPANIONS,
+    (154, "dow"): COMPANIONS,
+    (157, "notes-template"): COMPANIONS,
+    (360, "efidisk0"): NO_PROGRAM,
+    (361, "efidisk0"): NO_PROGRAM,
+    (392, "ide0"): NO_PROGRAM,
+    (393, "ide0"): NO_PROGRAM,
+    (473, "sata0"): NO_PROGRAM,
+    (474, "sata0"): NO_PROGRAM,
+    (483, "scsi1"): NO_PROGRAM,
+    (484, "scsi1"): NO_PROGRAM,
+    (604, "ide2"): NO_PROGRAM,
+    (1463, "encryption-key"): "the recorded host lacked proxmox-backup-client, which makes the key",
+}
