@@ -122,7 +122,7 @@ def test_generated_nonsense_is_refused_or_makes_sense(module: str, system_of: Ca
         deadline=None,
         database=None,
         derandomize=True,
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )
     @given(mutations=mutations)

@@ -168,7 +168,7 @@ def test_after_a_plan_nothing_is_left_to_do(name: str, data: st.DataObject) -> N
 def test_what_is_there_is_no_change(name: str, data: st.DataObject) -> None:
     table, first, _then = data.draw(declarations(name))
     things = made(table, first)
-    (key,) = things
+    key = next(iter(things))
     shown = table.kind.visible(key, things[key].state)
     unlisted = data.draw(st.sampled_from(["ignore", "reset"]))
     again = plan(table, shown, things, unlisted_options=unlisted)

@@ -3,8 +3,8 @@
 """Every recorded row of the kinds built here, as the oracle of comparison.
 
 Planning what was sent against what came back plans nothing; planning it against what was there before plans exactly
-that change, and says the same on the wire; PVE's documented default is no change where nothing is set; and going back to
-the default sends what PVE took for it.
+that change, and says the same on the wire; PVE's documented default is no change where nothing is set; and going back
+to the default sends what PVE took for it.
 """
 
 from __future__ import annotations

@@ -37,9 +37,11 @@ ANSWERS = {
 }
 
 
-def put(config: dict[str, Any], there: dict[str, Any] = JOB, **params: Any) -> dict[str, Any]:
+def put(config: dict[str, Any], there: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
     """The parameters of the one PUT that the change takes."""
-    ((method, path, parameters),) = sent(BACKUP_JOB, plan(BACKUP_JOB, [{"id": "night", **config}], there, **params))
+    ((method, path, parameters),) = sent(
+        BACKUP_JOB, plan(BACKUP_JOB, [{"id": "night", **config}], there or JOB, **params)
+    )
     assert (method, path) == ("PUT", "/cluster/backup/night")
     return parameters
 
