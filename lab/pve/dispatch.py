@@ -189,7 +189,7 @@ class Dispatch(FakePve):
         """The user or token of a request; a 401 takes its three seconds only when the lab's time runs."""
         header = request.headers.get("Authorization", "")
         if header.startswith(("PVEAPIToken=", "PVEAPIToken ")):
-            token, _, secret = header[len("PVEAPIToken=") :].partition("=")
+            token, _sep, secret = header[len("PVEAPIToken=") :].partition("=")
             if secret and self.apitokens.get(token) == secret:
                 return token
             raise Plain(401, "Authentication failed!")

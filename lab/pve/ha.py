@@ -78,7 +78,7 @@ class HighAvailability(Pools):
         return f"{kind}:{found.group(2)}"
 
     def guest_of_sid(self, sid: str) -> Guest | None:
-        kind, _, number = sid.partition(":")
+        kind, _sep, number = sid.partition(":")
         guest = self.guest(int(number)) if number.isdigit() else None
         if guest is None or (kind == "ct") != isinstance(guest, Ct):
             return None

@@ -72,7 +72,7 @@ class HaRules(HighAvailability):
         if "nodes" in values:
             nodes = {}
             for item in split_list(values["nodes"]):
-                node, _, priority = item.partition(":")
+                node, _sep, priority = item.partition(":")
                 if node not in self.nodes:
                     raise PveError(500, f"{prefix}no such cluster node '{node}'")
                 nodes[node] = int(priority or 0)

@@ -103,7 +103,7 @@ class LxcGuests(LxcConfig):
             if "/" not in address:
                 address = f"10.{100 + number}.{ct.vmid // 250 % 250}.{ct.vmid % 250 + 1}/16"
             mac = options.get("hwaddr", "").lower()
-            host, _, prefix = address.partition("/")
+            host, _sep, prefix = address.partition("/")
             out.append(
                 {
                     "name": options.get("name", f"eth{number}"),

@@ -93,7 +93,7 @@ class Power(Snapshots):
                 raise TaskError(guest.start_error)
             for key, value in guest.config.items():
                 if key.startswith("hostpci") and "mapping=" not in str(value):
-                    raise TaskError(f"no PCI device found for '{str(value).split(',')[0]}'")
+                    raise TaskError(f"no PCI device found for '{str(value).partition(',')[0]}'")
             self.awaken(guest)
 
         return await self.task(guest.node, ("qm" if kind == "VM" else "vz") + "start", guest.vmid, user, body, vm=guest)

@@ -144,7 +144,7 @@ def net_value(text: str, fresh_mac: bool = False) -> str:
     model = mac = None
     options = {}
     for part in str(text).split(","):
-        key, _, value = part.partition("=")
+        key, _sep, value = part.partition("=")
         if key in MODELS:
             model, mac = key, value or None
         elif key == "model":
@@ -219,7 +219,7 @@ def check_ssh_keys(text: str, encoded: bool) -> None:
 
 def pinned_machine(machine: str | None) -> str | None:
     """Windows guests are bound to a machine version when they are made; None if nothing changes."""
-    kind, _, rest = str(machine or "pc").partition(",")
+    kind, _sep, rest = str(machine or "pc").partition(",")
     kind = kind.removeprefix("type=")
     name = {"pc": "pc-i440fx", "q35": "pc-q35"}.get(kind)
     if name is None:

@@ -100,7 +100,7 @@ class Storages(Nodes):
         if name in self.storages:
             raise PveError(500, f"{prefix}storage ID '{name}' already defined")
         if values.get("base"):
-            base = str(values["base"]).split(":")[0]
+            base = str(values["base"]).partition(":")[0]
             base_kind = self.storage_for(base)["type"]
             if base_kind != "iscsi":
                 raise PveError(

@@ -41,7 +41,7 @@ def split_volid(volid: str) -> tuple[str | None, str]:
     """(storage, volume name); a path or a keyword has no storage."""
     if volid.startswith("/") or ":" not in volid:
         return None, volid
-    storage, _, name = volid.partition(":")
+    storage, _sep, name = volid.partition(":")
     return storage, name
 
 

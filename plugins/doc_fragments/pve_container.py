@@ -265,4 +265,5 @@ devices:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = suboptions(BOTH, _STATUS, _OPTIONS, _DISKS, _NICS, _DEVICES)
+    # Annotated, because ansible-test's yamllint takes every plain assignment in a fragment for a literal.
+    DOCUMENTATION: str = suboptions(BOTH, _STATUS, _OPTIONS, _DISKS, _NICS, _DEVICES)

@@ -532,6 +532,7 @@ nics:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = suboptions(
+    # Annotated, because ansible-test's yamllint takes every plain assignment in a fragment for a literal.
+    DOCUMENTATION: str = suboptions(
         BOTH, _STATUS, _OPTIONS, _FAMILIES, _DISKS_HEAD + textwrap.indent(_DISK.strip("\n") + "\n", "    "), _NICS
     )

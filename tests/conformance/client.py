@@ -65,7 +65,7 @@ class Client:
         self, method: str, path: str, params: list[tuple[str, str]] | None = None, in_body: bool | None = None
     ) -> Answer:
         """Parameters go into the query for GET and DELETE and into a form otherwise, unless told."""
-        where, _, query = path.partition("?")
+        where, _sep, query = path.partition("?")
         target = API + quote(where, safe="/:!@%")
         form = method not in ("GET", "DELETE") if in_body is None else in_body
         encoded = urlencode(params or [])

@@ -38,7 +38,7 @@ class CurlCall:
     def _headers(self, session: Client) -> dict[str, str]:
         headers = {}
         for text in self._values("-H"):
-            name, _, value = text.partition(": ")
+            name, _sep, value = text.partition(": ")
             headers[name] = self._credential(value) if name == "Authorization" else value
             if value == "<csrf>":
                 headers[name] = "wrong" if self.wrong else session.headers["CSRFPreventionToken"]
@@ -50,7 +50,7 @@ class CurlCall:
 
     def _credential(self, value: str) -> str:
         scheme, rest = value[: len("PVEAPIToken=")], value[len("PVEAPIToken=") :]
-        token, _, _secret = rest.partition("=")
+        token, _sep, _secret = rest.partition("=")
         return f"{scheme}{token}={'wrong' if self.wrong else SECRETS[token]}"
 
     def _body(self) -> bytes | None:

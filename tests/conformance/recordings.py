@@ -138,7 +138,7 @@ def _curl(line: str) -> list[str]:
     """The words of a curl call; the recording left its quotes away, so options swallow what follows them."""
     words: list[str] = []
     for part in re.split(r" (?=-[XHdbI](?: |$)|/api2/)", line):
-        option, _, value = part.partition(" ")
+        option, _sep, value = part.partition(" ")
         if part.startswith("/api2/") or part == "curl":
             words.append(part)
         else:

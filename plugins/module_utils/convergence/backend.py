@@ -38,7 +38,9 @@ class Backend(Protocol[KindT_contra]):
     def resolve(self, kind: KindT_contra, declared: Declaration) -> Declaration:
         """The declaration with identities as the system spells them (`100` is `vm:100`). Reads only."""
 
-    def observe(self, kind: KindT_contra, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
+    def observe(
+        self, kind: KindT_contra, keys: Collection[Key] | None, options: Collection[str]
+    ) -> Mapping[Key, Thing]:
         """The things that exist, of `keys` or (None) all of them. `options` names what somebody will look at: what
         costs an extra request is read only when it is among them."""
 

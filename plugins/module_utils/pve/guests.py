@@ -32,13 +32,9 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors imp
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import Request
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds import guest_checks
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest import (
-    RESTART,
-    RUNNING,
-    STOPPED,
-    GuestDeclaration,
-    GuestKind,
-)
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest import GuestDeclaration, GuestKind
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_requests import RESTART
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_table import RUNNING, STOPPED
 
 _RESOURCES = "/cluster/resources"
 _HOTPLUG = "hotplug problem"
@@ -188,10 +184,12 @@ class GuestBackend(PveBackend):
             return problems
         needs = guest_checks.storage_needs(kind, plan)
         images = guest_checks.image_paths(plan)
-        paths = [*(["/storage"] if needs else []), *(["/pools"] if guest_checks.pooled(plan) else [])]
+        linked = guest_checks.linked(plan)
+        paths = [*(["/storage"] if needs or linked else []), *(["/pools"] if guest_checks.pooled(plan) else [])]
         answers = self.read(paths)
-        if needs:
+        if "/storage" in answers:
             problems += guest_checks.check_storages(kind, needs, answers["/storage"] or ())
+            problems += guest_checks.check_linked(kind, plan, answers["/storage"] or ())
         if "/pools" in answers:
             problems += guest_checks.check_pools(kind, plan, answers["/pools"] or ())
         if not problems and images:

@@ -33,7 +33,8 @@ def gather(client: Client, names: Collection[str], patterns: Collection[str] = (
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
-    config = {name: _shown(KINDS[name].kind, things, patterns) for name, things in zip(chosen, answers)}
+    read: dict[str, Things] = dict(zip(chosen, answers))  # type: ignore[arg-type]  # no exception is left in it
+    config = {name: _shown(KINDS[name].kind, things, patterns) for name, things in read.items()}
     return {"config": config, "health": [asdict(finding) for finding in health.findings(told, offline)]}
 
 

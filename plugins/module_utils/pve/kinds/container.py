@@ -21,8 +21,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.gues
     REMOVAL_FIELDS,
     WORDS,
     GuestKind,
-    power_fields,
 )
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_power import power_fields
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_values import (
     ContainerCpuUnits,
     Ranged,

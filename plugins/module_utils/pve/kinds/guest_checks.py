@@ -15,6 +15,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.gues
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.volume import Volumes, storage_of
 
 _NAMES = re.compile(r"[,; ]+")
+# Storages whose volumes have no copy-on-write children.
+_WITHOUT_CLONES = ("lvm", "iscsi", "iscsidirect")
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,24 @@ def check_storages(kind: GuestKind, needs: Sequence[Need], storages: Sequence[Ma
                 f"{', '.join(sorted(content)) or 'none'}); add it with pve_storage or use another storage"
             )
     return list(dict.fromkeys(problems))
+
+
+def linked(plan: Plan) -> list[Step]:
+    return [step for step in plan if step.inputs.get("linked")]
+
+
+def check_linked(kind: GuestKind, plan: Plan, storages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """GET /storage: the disks of templates that are to be cloned linked can be."""
+    types = {str(storage["storage"]): str(storage.get("type")) for storage in storages}
+    return [
+        f"{kind.described(step.key)}: full: the disk {slot} of {step.inputs['clone']} is on {device['storage']} "
+        f"({types[device['storage']]}), which has no linked clones; set full: true"
+        for step in linked(plan)
+        for family in kind.families
+        if isinstance(family, Volumes)
+        for slot, device in ((step.after or {}).get(family.option) or {}).items()
+        if types.get(device.get("storage")) in _WITHOUT_CLONES
+    ]
 
 
 def check_pools(kind: GuestKind, plan: Plan, pools: Sequence[Mapping[str, Any]]) -> list[str]:
