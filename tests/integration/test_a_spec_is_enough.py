@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.converge import Outcome, converge
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import TableBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.connection import (
     Connection,
@@ -45,7 +45,7 @@ def lab() -> Iterator[Lab]:
 
 def run(lab: Lab, **params: object) -> Outcome:
     options = options_from_environment({**os.environ, **lab.environment()})
-    backend = PveBackend(Client(Connection.from_options(options)))
+    backend = TableBackend(Client(Connection.from_options(options)))
     try:
         return converge(NIGHTLY, NIGHTLY.declare(params), backend)
     finally:

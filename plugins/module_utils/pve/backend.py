@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
@@ -27,12 +27,15 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind impor
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.permissions import holds
 
+KindT = TypeVar("KindT", bound=PveKind)
+
 # What PVE says to a POST of what is there already.
 _TAKEN = re.compile(r"already (?:defined|exists)")
 
 
-class PveBackend:
-    """I/O for every kind that is a table. Guests have their own way of being found and read (guests.py)."""
+class PveBackend(Generic[KindT]):
+    """What reading and writing any kind has in common. How things are found is the business of a class of its own: for
+    tables below, for guests in guests.py."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -48,9 +51,47 @@ class PveBackend:
     def close(self) -> None:
         self.client.close()
 
-    def resolve(self, kind: PveKind, declared: Declaration) -> Declaration:
+    def resolve(self, kind: KindT, declared: Declaration) -> Declaration:
         paths = kind.resolve_paths(declared)
         return kind.resolve(declared, self.read(paths)) if paths else declared
+
+    def precheck(self, kind: KindT, plan: Plan, declared: Declaration) -> Sequence[str]:
+        paths = kind.precheck_paths(plan, declared)
+        return kind.problems(plan, declared, self.read(paths)) if paths else ()
+
+    def verify(self, kind: KindT, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
+        paths = kind.verify_paths(things, declared)
+        return kind.unmet(things, declared, self.read(paths) if paths else {})
+
+    def apply(self, kind: KindT, step: Step) -> Sequence[str]:
+        warnings: list[str] = []
+        for request in kind.requests(step):
+            try:
+                warnings.extend(self.write(request))
+            except RejectedParameters as problem:
+                raise problem.renamed(kind.option_of) from None
+        return warnings
+
+    def read(self, paths: Sequence[str]) -> dict[str, Any]:
+        """GETs side by side, by path. Raises the first error."""
+        unique = list(dict.fromkeys(paths))
+        answers = self.client.get_many(unique)
+        for answer in answers:
+            if isinstance(answer, PveError):
+                raise answer
+        return dict(zip(unique, answers))
+
+    def write(self, request: Request) -> Sequence[str]:
+        """One write, and its task to the end. Returns the task's warnings."""
+        send = {"POST": self.client.post, "PUT": self.client.put, "DELETE": self.client.delete}[request.method]
+        answer = send(request.path, request.parameters)
+        if isinstance(answer, str) and answer.startswith("UPID:"):
+            return self.client.wait(answer).warnings
+        return ()
+
+
+class TableBackend(PveBackend[RestKind]):
+    """I/O for every kind that is a table: a list, and where that does not tell everything, a look at each."""
 
     def observe(self, kind: RestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         listing = by_key(kind, self.client.get(kind.collection, **dict(kind.parameters)))
@@ -63,26 +104,13 @@ class PveBackend:
             listing = {key: {**listing[key], **_one(answers[paths[key]])} for key in wanted}
         return {key: kind.decode(listing[key]) for key in wanted}
 
-    def precheck(self, kind: PveKind, plan: Plan, declared: Declaration) -> Sequence[str]:
-        paths = kind.precheck_paths(plan, declared)
-        return kind.problems(plan, declared, self.read(paths)) if paths else ()
-
-    def verify(self, kind: PveKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
-        paths = kind.verify_paths(things, declared)
-        return kind.unmet(things, declared, self.read(paths) if paths else {})
-
-    def apply(self, kind: PveKind, step: Step) -> Sequence[str]:
-        warnings: list[str] = []
-        for request in kind.requests(step):
-            try:
-                warnings.extend(self.write(request))
-            except RejectedParameters as problem:
-                raise problem.renamed(kind.option_of) from None
-            except PveError as problem:
-                if step.action == CREATE and _TAKEN.search(problem.message):
-                    raise self._unseen(kind, step, problem) from None
-                raise
-        return warnings
+    def apply(self, kind: RestKind, step: Step) -> Sequence[str]:
+        try:
+            return super().apply(kind, step)
+        except PveError as problem:
+            if step.action == CREATE and _TAKEN.search(problem.message):
+                raise self._unseen(kind, step, problem) from None
+            raise
 
     def _require_sight(self, kind: RestKind, keys: Collection[Key] | None) -> None:
         """An empty list also comes from what we may not see. Raises NotPermitted where that is so."""
@@ -101,8 +129,8 @@ class PveBackend:
                     hint=f"Give {who} the role PVEAuditor, or another one with that privilege, on {place}.",
                 )
 
-    def _unseen(self, kind: PveKind, step: Step, problem: PveError) -> PveError:
-        if not isinstance(kind, RestKind) or not kind.seen_with:
+    def _unseen(self, kind: RestKind, step: Step, problem: PveError) -> PveError:
+        if not kind.seen_with:
             return problem
         place, wanted, who = kind.place_of(step.key), " or ".join(kind.seen_with), self.client.connection.identity
         return NotPermitted(
@@ -112,23 +140,6 @@ class PveBackend:
             hint=f"Give it {wanted} on {place}; or, if somebody created it this very moment, run again.",
             status=problem.status,
         )
-
-    def read(self, paths: Sequence[str]) -> dict[str, Any]:
-        """GETs side by side, by path. Raises the first error."""
-        unique = list(dict.fromkeys(paths))
-        answers = self.client.get_many(unique)
-        for answer in answers:
-            if isinstance(answer, PveError):
-                raise answer
-        return dict(zip(unique, answers))
-
-    def write(self, request: Request) -> Sequence[str]:
-        """One write, and its task to the end. Returns the task's warnings."""
-        send = {"POST": self.client.post, "PUT": self.client.put, "DELETE": self.client.delete}[request.method]
-        answer = send(request.path, request.parameters)
-        if isinstance(answer, str) and answer.startswith("UPID:"):
-            return self.client.wait(answer).warnings
-        return ()
 
 
 def _one(answer: Any) -> Mapping[str, Any]:

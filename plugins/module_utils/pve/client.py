@@ -268,7 +268,8 @@ class Client:
             self._count(method, sent=sent, login=login)
         if body is None:  # proxmoxer's answer to a redirection
             raise self._not_the_api(host, method, path, "a redirection")
-        return body  # type: ignore[no-any-return]
+        answered: dict[str, Any] = body
+        return answered
 
     def _count(self, method: str, *, sent: bool, login: bool) -> None:
         if sent:

@@ -41,7 +41,7 @@ _HOTPLUG = "hotplug problem"
 _WORDS = {"qemu": "a VM (pve_vm)", "lxc": "a container (pve_container)"}
 
 
-class GuestBackend(PveBackend):
+class GuestBackend(PveBackend[GuestKind]):
     """How guests are found, read and written. It serves guest kinds only."""
 
     def __init__(self, client: Client) -> None:
@@ -53,7 +53,7 @@ class GuestBackend(PveBackend):
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
-    def resolve(self, kind: GuestKind, declared: Declaration) -> Declaration:  # type: ignore[override]
+    def resolve(self, kind: GuestKind, declared: Declaration) -> Declaration:
         """Templates by vmid, with their state, for those that are to be cloned."""
         listing = self._listing = self._resources()
         self._live = declared.state == ABSENT or any(word.startswith("restart_guest") for word in declared.allow)
@@ -81,9 +81,7 @@ class GuestBackend(PveBackend):
         prototypes = self._read(kind, templates, live=False, genid=False)
         return GuestDeclaration(**{**declared.__dict__, "items": tuple(items)}, prototypes=prototypes)
 
-    def observe(  # type: ignore[override]
-        self, kind: GuestKind, keys: Collection[Key] | None, options: Collection[str]
-    ) -> Mapping[Key, Thing]:
+    def observe(self, kind: GuestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         listing, self._listing = self._listing or self._resources(), None
         live = self._live or "status" in options
         genid = "vmgenid" in options
@@ -176,9 +174,7 @@ class GuestBackend(PveBackend):
 
     # -- before writing ---------------------------------------------------------------------------------------------
 
-    def precheck(  # type: ignore[override]
-        self, kind: GuestKind, plan: Plan, declared: Declaration
-    ) -> Sequence[str]:
+    def precheck(self, kind: GuestKind, plan: Plan, declared: Declaration) -> Sequence[str]:
         problems = guest_checks.check_cluster(kind, plan, self.client.get("/cluster/status") or ())
         if problems:
             return problems
@@ -200,7 +196,7 @@ class GuestBackend(PveBackend):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def apply(self, kind: GuestKind, step: Step) -> Sequence[str]:  # type: ignore[override]
+    def apply(self, kind: GuestKind, step: Step) -> Sequence[str]:
         if step.action == RESTART:
             if not self._refreshed(kind, step).facts["waiting"]:
                 return (f"nothing waited for a restart, so {kind.described(step.key)} was not restarted",)

@@ -29,11 +29,11 @@ def gather(client: Client, names: Collection[str], patterns: Collection[str] = (
     offline = health.offline_nodes(told[health.STATUS])
     chosen = [name for name in KINDS if name in names]
     calls: list[Callable[[], Any]] = [partial(_read, client, KINDS[name], told, offline) for name in chosen]
-    answers = client.run_parallel(calls)
-    for answer in answers:
+    read: dict[str, Things] = {}
+    for name, answer in zip(chosen, client.run_parallel(calls)):
         if isinstance(answer, Exception):
             raise answer
-    read: dict[str, Things] = dict(zip(chosen, answers))  # type: ignore[arg-type]  # no exception is left in it
+        read[name] = answer
     config = {name: _shown(KINDS[name].kind, things, patterns) for name, things in read.items()}
     return {"config": config, "health": [asdict(finding) for finding in health.findings(told, offline)]}
 

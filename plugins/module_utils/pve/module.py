@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence import module
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import TableBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.connection import (
     CONNECTION_ARGUMENTS,
@@ -17,10 +18,10 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.connection
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import PveKind
 
 
-def run(kind: PveKind, backend: Callable[[Client], PveBackend] = PveBackend) -> None:
+def run(kind: PveKind, backend: Callable[[Client], Backend[Any]] = TableBackend) -> None:
     """The whole of a module that describes a state in Proxmox VE."""
 
-    def open_backend(params: Mapping[str, Any]) -> PveBackend:
+    def open_backend(params: Mapping[str, Any]) -> Backend[Any]:
         return backend(Client(Connection.from_options(params)))
 
     module.run(kind, CONNECTION_ARGUMENTS, open_backend)

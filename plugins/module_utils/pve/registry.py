@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import TableBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.guests import GuestBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.backup_job import BACKUP_JOB
@@ -25,7 +25,7 @@ class Registered:
     """A kind, and what reads and writes it."""
 
     kind: Any
-    backend: Callable[[Client], Any] = PveBackend
+    backend: Callable[[Client], Any] = TableBackend
 
 
 KINDS: Mapping[str, Registered] = {

@@ -80,6 +80,10 @@ class GuestKind(GuestPower):
 
     def check(self, item: Item) -> None:
         name = item.options.get(self.named_by)
+        if name is None and self.named_by in item.options and self.guest_type == "lxc":
+            raise InvalidInput(
+                f"{self.named_by} is empty, and a container is never without one.", hint="Give one, or leave it out."
+            )
         if name is not None and not _NAME.fullmatch(name):
             raise InvalidInput(
                 f"{self.named_by}: {name!r} is no DNS name.", hint="Use letters, digits, hyphens and dots."
