@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 from tests.contract.discovery import loaded
 
@@ -74,6 +75,22 @@ def module_arguments(arguments: Mapping[str, Any]) -> Iterator[None]:
             yield
 
 
+@contextlib.contextmanager
+def as_on_a_node() -> Iterator[None]:
+    """A module warns by its result. Where the controller's part of Ansible was imported too (an inventory plugin does
+    that), warnings would go to its display instead; and what was said in this process is not said again."""
+    with contextlib.ExitStack() as stack:
+        said = warnings._global_warnings
+        stack.enter_context(mock.patch.object(warnings, "_global_warnings", type(said)()))
+        try:
+            from ansible.module_utils import _internal
+        except ImportError:  # before 2.19 there was no difference
+            pass
+        else:
+            stack.enter_context(mock.patch.object(_internal, "is_controller", False))
+        yield
+
+
 def run_program(main: Callable[[], None], arguments: Mapping[str, Any]) -> Result:
     """Call a module's main()."""
     out, err = io.StringIO(), io.StringIO()
@@ -87,6 +104,7 @@ def run_program(main: Callable[[], None], arguments: Mapping[str, Any]) -> Resul
     code, crash = 0, ""
     with (
         module_arguments(arguments),
+        as_on_a_node(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         mock.patch.object(basic.AnsibleModule, "log", recording),
@@ -95,7 +113,7 @@ def run_program(main: Callable[[], None], arguments: Mapping[str, Any]) -> Resul
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-        except Exception:
+        except Exception:  # noqa: BLE001  (what a module must never end in)
             code, crash = 1, traceback.format_exc()
     return Result(code, _parsed(out.getvalue()), out.getvalue(), err.getvalue(), "\n".join(logged), crash)
 

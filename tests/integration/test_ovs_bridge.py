@@ -232,7 +232,7 @@ def test_a_controller_nobody_answers_for_is_told(lab, bridges):
 
 def test_the_examples_run_as_they_stand(lab, bridges):
     for task in yaml.safe_load(loaded("ovs_bridge").EXAMPLES):
-        arguments = {"database": lab.database, "verify_timeout": 0, **task["hospital.continuity.ovs_bridge"]}
+        arguments = {"database": lab.database, **task["hospital.continuity.ovs_bridge"]}
         result = run_module("ovs_bridge", arguments)
         assert not result.failed, (task["name"], result.message)
         assert result.changed and result.data["unmet"] == []

@@ -198,30 +198,29 @@ class BridgeKind(OvsKind):
     def unmet(self, things: Mapping[Key, Thing], declared: Declaration, tables: Tables) -> Sequence[Unmet]:
         result: list[Unmet] = []
         switch = tables["Open_vSwitch"][0] if tables["Open_vSwitch"] else {"cur_cfg": 0, "next_cfg": 0}
-        behind = switch["cur_cfg"] < switch["next_cfg"]
-        if behind:
+        if switch["cur_cfg"] < switch["next_cfg"]:
             result.append(Unmet("ovs-vswitchd has not taken up the last change of the configuration.", passing=True))
         bridges, interfaces = _by_name(tables["Bridge"]), _by_name(tables["Interface"])
         controllers = {row["_uuid"]: row for row in tables["Controller"]}
         for item in declared.items:
             row = bridges.get(item.key[0])
             if row is not None and item.key in things:
-                result.extend(_unmet_bridge(item, row, interfaces.get(item.key[0], {}), controllers, behind))
+                result.extend(_unmet_bridge(item, row, interfaces.get(item.key[0], {}), controllers))
         return result
 
 
-def _unmet_bridge(item: Item, row: Row, local: Row, controllers: Mapping[str, Row], behind: bool) -> Sequence[Unmet]:
+def _unmet_bridge(item: Item, row: Row, local: Row, controllers: Mapping[str, Row]) -> Sequence[Unmet]:
     name = row["name"]
     error = single(local.get("error", []))
     if error:
-        return (Unmet(f"bridge {name}: its local port does not work: {error}.", passing=behind),)
+        return (Unmet(f"bridge {name}: its local port does not work: {error}.", passing=True),)
     if single(row["datapath_id"]) is None or single(local.get("ofport", [])) in (None, -1):
         kind = single(row["datapath_type"]) or "system"
         return (
             Unmet(
                 f"bridge {name}: there is no datapath: ovs-vswitchd could not make one of type {kind}. "
                 "Its log says why; with type system, the kernel module openvswitch may be missing.",
-                passing=behind,
+                passing=True,
             ),
         )
     result = []
