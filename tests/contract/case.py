@@ -121,7 +121,9 @@ class Case:
     several: items that are created together, with much in them (check mode, second run, k-th write, info).
     changed: the same things, each changed, so that one run updates (k-th write); empty where nothing can change.
     gone: the items with which `several` is removed, where the identity alone is not enough.
-    allow, removal: consent that changing and removing `several` needs.  raw: what the system itself says of an item, comparable.
+    allow, removal: consent that changing and removing `several` needs.
+    raw: what the system itself says of an item, comparable.
+    stated: what goes with the identity where everything else is put back to its default.
     unreached: options and consent words that cannot be exercised, with the reason.
     info: the name under which the info module returns this kind.
     """
@@ -137,6 +139,7 @@ class Case:
     consents: tuple[Scenario, ...] = ()
     secrets: tuple[Secret, ...] = ()
     gone: Value = None
+    stated: Mapping[str, Value] = field(default_factory=dict)
     removal: tuple[Value, ...] = ()
     unreached: Mapping[str, str] = field(default_factory=dict)
     examples: Callable[[Any], None] = nothing

@@ -78,8 +78,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         case, kind = discovery.case_of(module), discovery.kind_of(module)
         names = discovery.option_names(module)
         write(exercised.line(module, names, kind.words))
-        for name, reason in sorted({**case.unreached, **exercised.not_here[module]}.items()):
-            write(f"  not exercised: {name}: {reason}")
+        for reason, missing in exercised.reasons(module, case.unreached).items():
+            write(f"  not exercised: {', '.join(missing)}: {reason}")
         left = set(names) - exercised.options[module] - set(case.unreached) - set(exercised.not_here[module])
         left |= set(kind.words) - exercised.words[module] - set(case.unreached) - set(exercised.not_here[module])
         if left:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import Kind
-
 from tests.contract.case import Case
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 options: dict[str, set[str]] = defaultdict(set)
 words: dict[str, set[str]] = defaultdict(set)
@@ -39,3 +39,12 @@ def line(module: str, all_options: Iterable[str], all_words: Iterable[str]) -> s
     if as_root[module]:
         text += f" ({len(as_root[module])} of the options with root@pam's password)"
     return text
+
+
+def reasons(module: str, unreached: Mapping[str, str]) -> dict[str, list[str]]:
+    """What of a module was not exercised, by why."""
+    result: dict[str, list[str]] = defaultdict(list)
+    for name, reason in sorted({**unreached, **not_here[module]}.items()):
+        if name not in options[module]:
+            result[reason].append(name)
+    return dict(result)

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
+
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.backend import OvsBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database import Database
 from lab.ovs import OvsLab, available
-
 from tests.contract.system import System
 
 COLUMNS = "datapath_type,fail_mode,stp_enable,rstp_enable,mcast_snooping_enable,protocols,other_config,external_ids"

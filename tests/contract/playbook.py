@@ -46,6 +46,7 @@ def play(
     """Run tasks, given as data or as text that stands in the playbook as it is, on localhost. `results` has what each
     task returned, in order."""
     head: dict[str, Any] = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    head["vars"] = {"ansible_python_interpreter": sys.executable}
     if defaults:
         head["module_defaults"] = dict(defaults)
     text = tasks if isinstance(tasks, str) else yaml.safe_dump(list(tasks), sort_keys=False)

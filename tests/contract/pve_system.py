@@ -7,18 +7,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
 
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
 from lab.pve import Lab
-
 from tests.contract.case import PREFIX
 from tests.contract.pve_api import Api, Refused, comparable
 from tests.contract.system import ORDERED, System, succeeded
 
+# How many guests a test makes at most.
+ENOUGH = 8
 _VERBS = ("post", "put", "delete")
 
 
@@ -27,7 +28,7 @@ class PveSystem(System):
 
     api: Api
     nodes: list[str]
-    vmids: range
+    vmids: Sequence[int]
     images: str  # a storage for disks
     rootdir: str  # a storage for containers
     bridge: str
@@ -58,7 +59,9 @@ class PveSystem(System):
 
     def make_storage(self, name: str, content: str) -> str:
         """An enabled directory storage as somebody else made it; nothing is made on the node."""
-        self.api.post("/storage", storage=name, type="dir", path=f"/var/lib/{name}", content=content, mkdir=0, disable=1)
+        self.api.post(
+            "/storage", storage=name, type="dir", path=f"/var/lib/{name}", content=content, mkdir=0, disable=1
+        )
         self.api.put(f"/storage/{name}", disable=0)
         return name
 
@@ -66,20 +69,25 @@ class PveSystem(System):
         """The number-th vmid (from 0) that tests may use."""
         return self.vmids[number]
 
+    def is_ours(self, thing: Mapping[str, Any]) -> bool:
+        """Whether something a listing shows is the tests' own; in a lab everything is."""
+        return True
+
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
-        found: dict[str, Any] = {path: comparable(self.api.get(path)) for path in listings}
-        guests = self.api.get("/cluster/resources", type="vm")
-        for guest in guests:
+        found: dict[str, Any] = {
+            path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
+        }
+        for guest in filter(self.is_ours, self.api.get("/cluster/resources", type="vm")):
             path = f"/nodes/{guest['node']}/{guest['type']}/{guest['vmid']}/config"
             found[path] = comparable(self.api.get(path))
         for storage in (self.images, self.rootdir):
             path = f"/nodes/{self.node}/storage/{storage}/content"
-            found[path] = sorted(str(volume["volid"]) for volume in self.api.get(path))
+            found[path] = sorted(str(volume["volid"]) for volume in self.api.get(path) if self.is_ours(volume))
         return found
 
-    def read_info(self, kind: str) -> list[Mapping[str, Any]]:
-        result = succeeded(self.run("pve_info", kinds=[kind]))
+    def read_info(self, kind: str, names: list[str]) -> list[Mapping[str, Any]]:
+        result = succeeded(self.run("pve_info", kinds=[kind], names=names))
         return list(result.data["config"][kind])
 
     @contextlib.contextmanager
@@ -152,8 +160,8 @@ class RealSystem(PveSystem):
         port = int(environment.get("PVE_PORT", "8006"))
         secret = environment["PVE_TOKEN_SECRET"]
         self.api = Api(host, port, environment.get("PVE_CA", ""), environment["PVE_TOKEN_ID"], secret)
-        first, _, last = environment["PVE_TEST_VMIDS"].partition("-")
-        self.vmids = range(int(first), int(last) + 1)
+        first, _sep, last = environment["PVE_TEST_VMIDS"].partition("-")
+        self.vmids = self._free(range(int(first), int(last or first) + 1))
         online = sorted(str(node["node"]) for node in self.api.get("/nodes") if node.get("status") == "online")
         wanted = environment.get("PVE_TEST_NODE")
         self.nodes = [wanted, *(node for node in online if node != wanted)] if wanted else online
@@ -174,9 +182,26 @@ class RealSystem(PveSystem):
 
         return send
 
+    def _free(self, wanted: range) -> list[int]:
+        """The vmids that nobody else uses, whatever range was given."""
+        guests = self.api.get("/cluster/resources", type="vm")
+        foreign = {int(guest["vmid"]) for guest in guests if not str(guest.get("name", "")).startswith(PREFIX)}
+        free = [vmid for vmid in wanted if vmid not in foreign]
+        if len(free) < ENOUGH:
+            raise LookupError(f"PVE_TEST_VMIDS leaves {len(free)} free vmids, the suite takes {ENOUGH}")
+        return free
+
+    def is_ours(self, thing: Mapping[str, Any]) -> bool:
+        numbers = {re.sub(r"\D", "", str(thing.get(name, ""))) for name in ("vmid", "sid")} - {""}
+        if numbers:
+            return any(int(number) in self.vmids for number in numbers)
+        return any(str(value).startswith(PREFIX) for value in thing.values())
+
     def _storage_with(self, content: str) -> str:
         rows = self.api.get(f"/nodes/{self.node}/storage", content=content, enabled=1)
-        active = sorted((row for row in rows if row.get("active")), key=lambda row: (not row.get("shared"), row["storage"]))
+        active = sorted(
+            (row for row in rows if row.get("active")), key=lambda row: (not row.get("shared"), row["storage"])
+        )
         if not active:
             raise LookupError(f"node {self.node} has no active storage for {content}; name one in PVE_TEST_STORAGE")
         return str(active[0]["storage"])

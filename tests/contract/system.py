@@ -54,8 +54,8 @@ class System:
         """Everything that modules could have made, comparable: whether a refused run left something behind."""
         raise NotImplementedError
 
-    def read_info(self, kind: str) -> list[Mapping[str, Any]]:
-        """What the subsystem's info module returns for a kind, in `config`'s own form."""
+    def read_info(self, kind: str, names: list[str]) -> list[Mapping[str, Any]]:
+        """What the subsystem's info module returns of a kind, in `config`'s own form."""
         raise NotImplementedError
 
     def observe(self, kind: Any, keys: Collection[Any]) -> list[Mapping[str, Any]]:

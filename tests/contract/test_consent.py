@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.consent import WORDS
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.consent import WORDS
 from tests.contract import discovery, exercised
 from tests.contract.case import Case, Scenario, of
 from tests.contract.system import System, refused, succeeded
@@ -37,9 +37,7 @@ def test_consent_is_asked_for_and_honoured(case: Case, scenario: Scenario, syste
         return
     for check in (True, False):
         with system.unwritten():
-            result = refused(
-                system.run(case.module, **arguments, allow=others, check=check, root=scenario.root)
-            )
+            result = refused(system.run(case.module, **arguments, allow=others, check=check, root=scenario.root))
         assert word in result.message, result.message
         assert target in result.message, result.message
         assert "allow" in result.message
@@ -90,7 +88,9 @@ def _exercised(case: Case, scenario: Scenario, word: str) -> None:
         exercised.option(case.module, option)
 
 
-@pytest.mark.parametrize("case", [case for case in discovery.cases() if discovery.kind_of(case.module).words], ids=lambda case: case.module)
+@pytest.mark.parametrize(
+    "case", [case for case in discovery.cases() if discovery.kind_of(case.module).words], ids=lambda case: case.module
+)
 def test_a_word_that_does_not_exist_is_refused(case: Case, system_of: SystemOf) -> None:
     system = system_of(case)
     system.prepare(case)

@@ -12,14 +12,20 @@ from typing import Any
 from unittest import mock
 
 import pytest
+
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from lab.pve.tls import make_certificates
-
 from tests.contract.case import PREFIX
 from tests.contract.invocation import Result
 from tests.contract.system import refused, succeeded
 
-STORE = {"storage": f"{PREFIX}store", "type": "dir", "path": f"/var/lib/{PREFIX}store", "content": ["iso"]}
+STORE = {
+    "storage": f"{PREFIX}store",
+    "type": "dir",
+    "path": f"/var/lib/{PREFIX}store",
+    "content": ["iso"],
+    "disable": True,
+}
 
 
 def store(**options: Any) -> dict[str, Any]:
@@ -80,7 +86,7 @@ def test_wrong_ca(pve: Any, tmp_path: Path) -> None:
     with pve.unwritten():
         result = refused(pve.run("pve_storage", [store()], ca_path=str(ca)))
     names(result, "ca_path", "certificate")
-    assert succeeded(pve.run("pve_storage", [store(disable=True)])).changed
+    assert succeeded(pve.run("pve_storage", [store()])).changed
 
 
 def test_a_ca_that_is_not_there(pve: Any) -> None:
@@ -120,9 +126,7 @@ def _closed_port() -> int:
         ("pve_vm", {"/": ["VM.Audit", "Sys.Audit", "Datastore.Audit"]}, "VM.Allocate"),
     ],
 )
-def test_missing_privilege(
-    lab: Any, pve: Any, module: str, privileges: Mapping[str, list[str]], lacking: str
-) -> None:
+def test_missing_privilege(lab: Any, pve: Any, module: str, privileges: Mapping[str, list[str]], lacking: str) -> None:
     token, secret = lab.limited_token(dict(privileges))
     item = {"pve_storage": store(), "pve_pool": {"poolid": f"{PREFIX}pool"}, "pve_vm": vm(pve)}[module]
     with Untouched(pve):
@@ -206,11 +210,11 @@ def test_an_option_that_pve_rejects(pve: Any) -> None:
 
 
 def test_a_rejected_option_bears_the_name_the_user_knows(pve: Any) -> None:
-    """The API calls it prune-backups; the playbook says prune_backups."""
-    job = {"id": f"{PREFIX}job", "all": True, "enabled": False, "schedule": "daily"}
+    """The API calls it max-protected-backups; the playbook says max_protected_backups."""
     with Untouched(pve):
-        result = refused(pve.run("pve_backup_job", [{**job, "repeat_missed": True, "notes_template": "x" * 2000}]))
-    names(result, "notes_template")
+        result = refused(pve.run("pve_storage", [store(max_protected_backups=-7)]))
+    names(result, "max_protected_backups: ", "PVE says")
+    assert "max-protected-backups: " not in result.message
 
 
 def test_no_quorum(lab: Any, pve: Any) -> None:
@@ -284,10 +288,8 @@ def meanwhile() -> Iterator[Callable[[Callable[[], None]], Any]]:
         patch.stop()
 
 
-def test_a_digest_that_changed_meanwhile(
-    pve: Any, meanwhile: Callable[[Callable[[], None]], None]
-) -> None:
-    item = store(disable=True)
+def test_a_digest_that_changed_meanwhile(pve: Any, meanwhile: Callable[[Callable[[], None]], None]) -> None:
+    item = store()
     succeeded(pve.run("pve_storage", [item]))
     path = f"/storage/{STORE['storage']}"
     meanwhile(lambda: pve.api.put(path, content="vztmpl"))

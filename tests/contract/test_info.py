@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import label
 from tests.contract import discovery
 from tests.contract.case import Case, of
 from tests.contract.system import System, succeeded
@@ -17,10 +18,7 @@ from tests.contract.system import System, succeeded
 def read_back(system: System, case: Case, keys: set[tuple[Any, ...]]) -> list[Mapping[str, Any]]:
     """The things with these keys in `config`'s own form: from the info module, or where none is there yet, observed."""
     kind = discovery.kind_of(case.module)
-    if case.info:
-        found = system.read_info(case.info)
-    else:
-        found = system.observe(kind, keys)
+    found = system.read_info(case.info, list(map(label, keys))) if case.info else system.observe(kind, keys)
     return [item for item in found if tuple(item[name] for name in kind.identity) in keys]
 
 
@@ -42,9 +40,7 @@ def test_what_is_read_given_as_config_plans_nothing(
     assert len(read) == len(keys), "not everything that was created is read back"
     for check in (True, False):
         with system.unwritten():
-            result = succeeded(
-                system.run(case.module, list(read), unlisted_options="reset", check=check)
-            )
+            result = succeeded(system.run(case.module, list(read), unlisted_options="reset", check=check))
         assert not result.changed, result.steps
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field, normalised
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field, normalised
 from tests.contract import discovery, exercised
 from tests.contract.case import Case, Option, of
 from tests.contract.invocation import Result

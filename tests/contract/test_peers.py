@@ -80,13 +80,31 @@ def test_a_nic_keeps_its_mac_when_it_changes(pve: Any) -> None:
     assert "tag=10" in after
 
 
+def asleep(system: Any, **how: Any) -> dict[str, Any]:
+    """A guest that was switched on and put to sleep; what was declared of it."""
+    guest = vm(system)
+    succeeded(system.run("pve_vm", [guest]))
+    path = f"/nodes/{system.node}/qemu/{system.vmid(0)}/status"
+    system.api.post(f"{path}/start")
+    system.api.post(f"{path}/suspend", **how)
+    return guest
+
+
+def test_a_hibernated_guest_is_no_reason_to_crash(lab: Any, pve: Any) -> None:
+    """Elsewhere a hibernated guest ends in a traceback. It cannot be changed until it is awake, and that is said."""
+    guest = asleep(pve, todisk=1)
+    with pve.unwritten():
+        assert not succeeded(pve.run("pve_vm", [guest])).changed
+        result = refused(pve.run("pve_vm", [{**guest, "description": "asleep"}]))
+    assert "hibernated" in result.message
+    succeeded(pve.run("pve_info", kinds=["vm"]))
+    assert succeeded(pve.run("pve_vm", [{**guest, "status": "running"}])).changed
+
+
 def test_a_paused_guest_is_no_reason_to_crash(lab: Any, pve: Any) -> None:
-    """Elsewhere a paused or hibernated guest ends in a traceback."""
-    guest = vm(pve)
-    succeeded(pve.run("pve_vm", [guest]))
+    """Elsewhere a paused guest ends in a traceback."""
+    guest = asleep(pve)
     path = f"/nodes/{pve.node}/qemu/{pve.vmid(0)}/status"
-    pve.api.post(f"{path}/start")
-    pve.api.post(f"{path}/suspend")
     assert pve.api.get(f"{path}/current")["qmpstatus"] == "paused"
     with pve.unwritten():
         assert not succeeded(pve.run("pve_vm", [guest])).changed
@@ -159,8 +177,11 @@ def test_a_failed_task_is_told_from_a_running_one(lab: Any, pve: Any) -> None:
     assert "the storage is full" in failed.message
     assert "still running" not in failed.message
 
-    lab.time_scale = 5.0
-    slow = refused(pve.run("pve_vm", [vm(pve, 1)], task_timeout=0.2))
+    succeeded(pve.run("pve_vm", [vm(pve)]))
+    # Switching it on takes three seconds.
+    lab.call(lambda: setattr(lab.cluster.guest(pve.vmid(0)), "start_secs", 3))
+    lab.time_scale = 1.0
+    slow = refused(pve.run("pve_vm", [{"vmid": pve.vmid(0), "status": "running"}], task_timeout=0.2))
     lab.time_scale = 0.0
     assert "still running" in slow.message
     assert "task_timeout" in slow.message

@@ -36,9 +36,6 @@ class Runs:
         return self.system.run(self.case.module, copy.deepcopy(config), **arguments)
 
     def identities(self) -> list[dict[str, Any]]:
-        if self.case.gone is not None:
-            gone: list[dict[str, Any]] = of(self.case.gone, self.system)
-            return gone
         return [{name: item[name] for name in self.kind.identity} for item in self.several]
 
     def create(self, **arguments: Any) -> Result:
@@ -48,7 +45,8 @@ class Runs:
         return self.run(self.changed, **arguments)
 
     def remove(self, **arguments: Any) -> Result:
-        return self.run(self.identities(), state="absent", **arguments)
+        gone = self.identities() if self.case.gone is None else of(self.case.gone, self.system)
+        return self.run(gone, state="absent", **arguments)
 
     def phases(self) -> list[tuple[str, Callable[..., Result], Callable[[], None]]]:
         """(name, the run, how to get to where it starts)."""
@@ -127,6 +125,24 @@ def test_after_a_failure_at_any_write_the_next_run_converges(case: Case, lost: b
             with runs.system.unwritten():
                 again = succeeded(run())
             assert not again.changed, f"{name}, after a failure at write {number}: {again.steps}"
+
+
+@each_case
+def test_what_is_left_out_goes_back_to_its_default_only_when_asked(case: Case, system_of: SystemOf) -> None:
+    runs = Runs(system_of(case), case)
+    runs.system.prepare(case)
+    succeeded(runs.create())
+    bare = [{**item, **of(dict(case.stated), runs.system)} for item in runs.identities()]
+    with runs.system.unwritten():
+        kept = succeeded(runs.run(bare))
+        assert not kept.changed, kept.steps
+        check = succeeded(runs.run(bare, unlisted_options="reset", check=True))
+    reset = succeeded(runs.run(bare, unlisted_options="reset"))
+    assert reset.changed
+    assert reset.planned == check.planned
+    with runs.system.unwritten():
+        again = succeeded(runs.run(bare, unlisted_options="reset"))
+    assert not again.changed, again.steps
 
 
 @each_case

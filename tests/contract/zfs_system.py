@@ -11,7 +11,6 @@ from typing import Any
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.backend import DatasetBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import CommandLine
 from lab.zfs import ZfsLab
-
 from tests.contract.system import System
 
 # What ZFS itself changes, or what a dataset is as long as it lives.

@@ -43,9 +43,10 @@ CASE = Case(
         Option("controller", ["ptcp:16653:127.0.0.1"], ["ptcp:16654:127.0.0.1", "ptcp:16653:127.0.0.1"]),
         Option("mtu_request", 9000, 1400),
         Option("other_config", {"mac-table-size": 4096}, {"mac-table-size": 8192}),
-        Option("external_ids", {"purpose": "iscsi"}, {"purpose": "guests, and \"more\""}),
+        Option("external_ids", {"purpose": "iscsi"}, {"purpose": 'guests, and "more"'}),
     ),
     raw=raw,
+    stated={"datapath_type": "dummy"},
     several=[
         {**BASE, "name": f"{PREFIX}br0", "rstp_enable": True, "other_config": {"rstp-priority": 28672}},
         {**BASE, "name": f"{PREFIX}br1", "fail_mode": "secure", "external_ids": {"purpose": "guests"}},

@@ -80,6 +80,7 @@ OPTIONS = (
     Option("mailnotification", "failure", "always"),
 )
 
+
 def examples(system: Any) -> None:
     """The guests, the storage and the pool that the examples speak of."""
     for vmid in (110, 111):

@@ -33,6 +33,7 @@ def node(system: Any) -> str:
 NODES = {"rule": NAME, "type": "node-affinity", "resources": [sid(0)], "nodes": [node]}
 GUESTS = {"rule": NAME, "type": "resource-affinity", "resources": [sid(0), sid(1)], "affinity": "negative"}
 
+
 def examples(system: Any) -> None:
     """The guests that the examples speak of, looked after."""
     for vmid in (110, 111):

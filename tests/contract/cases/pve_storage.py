@@ -27,9 +27,7 @@ ISCSI = base("iscsi", portal=SERVER, target="iqn.2026-01.org.example:hct")
 LVM = base("lvm", vgname="hct")
 LVMTHIN = base("lvmthin", vgname="hct", thinpool="data")
 ZFSPOOL = base("zfspool", pool="hct/guests")
-ZFS = base(
-    "zfs", pool="hct", portal=SERVER, target="iqn.2026-01.org.example:hct", iscsiprovider="LIO", blocksize="4k"
-)
+ZFS = base("zfs", pool="hct", portal=SERVER, target="iqn.2026-01.org.example:hct", iscsiprovider="LIO", blocksize="4k")
 RBD = base("rbd", pool="hct", monhost=[SERVER])
 PBS = base("pbs", server=SERVER, datastore="hct", username="hct@pbs")
 ESXI = base("esxi", server=SERVER, username="hct")
@@ -65,7 +63,7 @@ OPTIONS = (
     Option("content", ["iso", "backup"], ["vztmpl", "iso", "backup"], base=DIR),
     Option("content", ["rootdir"], ["images"], base=LVM, label="lvm"),
     Option("nodes", lambda s: [s.node], lambda s: [s.node, s.other_node], base=DIR, nodes=2),
-    Option("disable", True, False, base=DIR),
+    Option("disable", True, False, base=DIR, beside={"mkdir": False}),
     Option("shared", True, False, base=DIR),
     Option("shared", True, False, base=LVM, label="lvm"),
     Option("path", PATH, f"{PATH}-2", base=DIR),
@@ -150,9 +148,7 @@ CASE = Case(
     ],
     removal=tuple(f"remove_storage:{PREFIX}{name}" for name in ("dir", "lvm", "pbs")),
     consents=(
-        Scenario(
-            f"remove_storage:{NAME}", {"config": [{"storage": NAME}], "state": "absent"}, NAME, setup=existing
-        ),
+        Scenario(f"remove_storage:{NAME}", {"config": [{"storage": NAME}], "state": "absent"}, NAME, setup=existing),
     ),
     secrets=(
         Secret("password", "pa55 of % the/store", base=CIFS, beside={"username": "hct"}),

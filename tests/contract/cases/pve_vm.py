@@ -106,6 +106,17 @@ def mapped(system: Any) -> None:
     system.api.post("/cluster/mapping/dir", id=f"{PREFIX}dir", map=f"node={system.node},path=/tmp")
 
 
+def snippets(system: Any) -> None:
+    """Two scripts on the node's local storage."""
+
+    def put() -> None:
+        for name in ("hct.pl", "hct2.pl"):
+            volume = {"content": "snippets", "format": "snippet", "size": 100, "ctime": 1767225600}
+            system.lab.cluster.storages["local"]["volumes"][f"snippets/{name}"] = volume
+
+    system.lab.call(put)
+
+
 def unset(wire: str) -> Any:
     """Somebody takes the option away."""
 
@@ -148,7 +159,9 @@ _LIMITS = (
 def limit(name: str) -> Option:
     """A limit; how long a burst may last means something beside the burst's own limit only."""
     burst = name.replace("_max_length", "_max").replace("bps", "mbps") if name.endswith("_length") else ""
-    return Option(f"disks.{name}", [disk(**({burst: 50} if burst else {}), **{name: 100})], [{"slot": "scsi0", name: 200}])
+    return Option(
+        f"disks.{name}", [disk(**({burst: 50} if burst else {}), **{name: 100})], [{"slot": "scsi0", name: 200}]
+    )
 
 
 DISKS = (
@@ -215,10 +228,7 @@ NUMBERED = (
         Option(f"hostpci{n}", {"host": f"0000:01:{n:02x}.0"}, {"host": f"0000:02:{n:02x}.0"}, root=True)
         for n in range(16)
     ),
-    *(
-        Option(f"ipconfig{n}", f"ip=192.0.2.{n + 1}/24", f"ip=192.0.2.{n + 101}/24,gw=192.0.2.254")
-        for n in range(32)
-    ),
+    *(Option(f"ipconfig{n}", f"ip=192.0.2.{n + 1}/24", f"ip=192.0.2.{n + 101}/24,gw=192.0.2.254") for n in range(32)),
     *(Option(f"numa{n}", "cpus=0,memory=64", "cpus=0-1,memory=64") for n in range(8)),
     *(Option(f"parallel{n}", f"/dev/parport{n}", f"/dev/usb/lp{n}", root=True) for n in range(3)),
     *(Option(f"serial{n}", "socket", drift=unset(f"serial{n}")) for n in range(4)),
@@ -265,6 +275,14 @@ PLAIN = (
     Option("cpuunits", 200, 300),
     Option("description", "Radiology\nfirst floor", "Radiology"),
     Option("freeze", True, False),
+    Option(
+        "hookscript",
+        "local:snippets/hct.pl",
+        "local:snippets/hct2.pl",
+        setup=snippets,
+        root=True,
+        lab_only="the API cannot put a script on a storage",
+    ),
     Option("hotplug", ["network"], ["disk", "network"]),
     Option("hugepages", "2", "1024", root=True),
     Option("intel_tdx", {"type": "tdx", "attestation": True}, {"type": "tdx", "attestation": False}, root=True),
@@ -288,7 +306,9 @@ PLAIN = (
     Option("scsihw", "virtio-scsi-single", "pvscsi"),
     Option("searchdomain", ["hospital.example"], ["ward.hospital.example"]),
     Option("shares", 500, 600),
-    Option("smbios1", {"uuid": "11111111-2222-3333-4444-555555555555"}, {"uuid": "11111111-2222-3333-4444-666666666666"}),
+    Option(
+        "smbios1", {"uuid": "11111111-2222-3333-4444-555555555555"}, {"uuid": "11111111-2222-3333-4444-666666666666"}
+    ),
     Option("sockets", 2, 3),
     Option("spice_enhancements", {"foldersharing": True}, {"videostreaming": "all"}, root=True),
     Option("sshkeys", f"ssh-ed25519 {KEY}{'A' * 43} one", f"ssh-ed25519 {KEY}{'B' * 43} two"),
@@ -300,9 +320,7 @@ PLAIN = (
     Option("template", True, mode="once", beside={"disks": [disk()]}),
     Option("vcpus", 1, 2, beside={"cores": 2}),
     Option("vga", {"type": "qxl"}, {"type": "qxl", "memory": 32}),
-    Option(
-        "vmgenid", "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666", root=True
-    ),
+    Option("vmgenid", "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666", root=True),
     Option("vmstatestorage", images, lambda s: s.rootdir if s.rootdir != s.images else "local"),
     Option("watchdog", {"model": "i6300esb", "action": "reset"}, {"model": "i6300esb", "action": "poweroff"}),
     Option(
@@ -472,9 +490,6 @@ CASE = Case(
     ),
     consents=CONSENTS,
     secrets=(Secret("cipassword", "a pa55word, with % and / in it"),),
-    unreached={
-        "hookscript": "the script must lie on a storage as a snippet, which the API cannot put there",
-    },
     examples=examples,
     info="vm",
 )

@@ -84,7 +84,7 @@ CASE = Case(
         Option("encryption", "aes-256-gcm", "aes-128-gcm", beside=KEYED),
         Option("keyformat", "passphrase", "hex", beside=KEYED),
         Option("keylocation", "prompt", "file:///root/key", beside=KEYED),
-        Option("properties", {"com.hospital:role": "backup"}, {"com.hospital:role": "archive, of \"films\""}),
+        Option("properties", {"com.hospital:role": "backup"}, {"com.hospital:role": 'archive, of "films"'}),
     ),
     raw=raw,
     several=[
