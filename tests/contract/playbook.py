@@ -89,6 +89,7 @@ def play_file(book: Path, environment: Mapping[str, str], folder: Path, *argumen
         timeout=TIMEOUT,
         stdin=subprocess.DEVNULL,
         cwd=folder,
+        check=False,
     )
     results = [json.loads(line) for line in recorded.read_text().splitlines()]
     return Played(ran.returncode, ran.stdout + ran.stderr, log, remote, results)

@@ -146,7 +146,10 @@ class Kind:
         for name in scope:
             if name not in self.scope:
                 raise InvalidInput(f"scope: {name} cannot limit it.", hint=f"Use {' or '.join(self.scope)}.")
-        return scope
+        # Names are patterns, so they stay as they are written.
+        patterns = {name: value for name, value in scope.items() if name in self.identity}
+        values = {name: value for name, value in scope.items() if name not in self.identity}
+        return {**patterns, **normalised(self.fields, values, where="scope.")}
 
     # -- planning ---------------------------------------------------------------------------------------------------
 
@@ -188,7 +191,7 @@ class Kind:
             if name in identity:
                 if not fnmatchcase(str(identity[name]), str(wanted)):
                     return False
-            elif not self.rows[name].same(state.get(name), self.rows[name].canonical(wanted)):
+            elif not self.rows[name].same(state.get(name), wanted):
                 return False
         return True
 

@@ -32,7 +32,7 @@ FRIDGE = FridgeKind(
     name="fridge",
     identity=("name",),
     words=("detach_disk", "destroy_disk"),
-    scope=("name", "ward"),
+    scope=("name", "ward", "alarm"),
     fields=(
         Field("name"),
         Field("ward"),

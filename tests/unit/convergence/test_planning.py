@@ -105,6 +105,7 @@ def test_what_is_fixed_at_creation_cannot_change():
         ({"config": [{"name": "f1"}], "unlisted": "absent"}, r"needs a scope"),
         ({"config": [], "unlisted": "absent", "scope": {"ward": "icu"}}, r"empty config"),
         ({"config": [{"name": "f1"}], "unlisted": "absent", "scope": {"note": "x"}}, r"scope: note"),
+        ({"config": [{"name": "f1"}], "unlisted": "absent", "scope": {"alarm": "maybe"}}, r"scope\.alarm: 'maybe'"),
     ],
 )
 def test_bad_input_names_the_option(params, complaint):
