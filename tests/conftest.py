@@ -24,6 +24,7 @@ _link_collection()
 if str(COLLECTIONS) not in sys.path:
     sys.path.insert(0, str(COLLECTIONS))
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".work" / "hypothesis"))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(COLLECTIONS), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
 )
