@@ -28,13 +28,18 @@ def main() -> int:
     parser.add_argument("--names", help="the nodes' names instead, separated by commas; pve4:8:32 has 8 cores, 32 GiB")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each request (default 0)")
+    parser.add_argument(
+        "--like-recorded", action="store_true", help="as slow and as short of things as the cluster of the recordings"
+    )
     parser.add_argument("--env-file", type=Path, help="write the environment here once the lab is listening")
     options = parser.parse_args()
     names = [name for name in (options.names or "").split(",") if name]
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with Lab(nodes=names or options.nodes, port=options.port, latency=options.latency) as lab:
+    with Lab(
+        nodes=names or options.nodes, port=options.port, latency=options.latency, like_recorded=options.like_recorded
+    ) as lab:
         exports = [f"export {name}={shlex.quote(value)}" for name, value in lab.environment().items()]
         print(f"PVE lab is listening on {lab.url}")
         print(f"token: {lab.token_id}={lab.token_secret}")

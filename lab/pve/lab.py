@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from lab.pve.cluster import Cluster
 from lab.pve.faults import RequestFault, TaskFault
+from lab.pve.limits import LikeRecorded
 from lab.pve.recorder import Request
 from lab.pve.state import NodeSpec, node_specs
 from lab.pve.tls import make_certificates
@@ -32,6 +33,7 @@ class Lab:
 
     `nodes` is a number, a list of names or a list of NodeSpec; `port` 0 takes a free one; `latency` is in seconds a
     request; `time_scale` is fakepve's: 0 finishes tasks before the request returns, 1 lets them take PVE's seconds.
+    `like_recorded`: as slow and as short of things as the cluster of the recordings (limits.py).
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Lab:
         latency: float = 0.0,
         time_scale: float = 0.0,
         password: str = "lab-password",
+        like_recorded: bool = False,
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="lab-pve-"))
         ca, certificate, key = make_certificates(self._directory, HOST)
@@ -48,8 +51,9 @@ class Lab:
         self._pki = str(certificate), str(key)
         self.user, self.password = "root@pam", password
         self.token_id = TOKEN_ID
-        self._latency, self._time_scale = latency, time_scale
-        self.cluster = Cluster(node_specs(nodes), HOST, port, password)
+        self._latency, self._time_scale = latency, time_scale or (1.0 if like_recorded else 0.0)
+        self._make = LikeRecorded if like_recorded else Cluster
+        self.cluster = self._make(node_specs(nodes), HOST, port, password)
         self.token_secret = self.cluster.add_token(TOKEN_ID)
         self._apply_settings()
         self._loop = asyncio.new_event_loop()
@@ -106,7 +110,7 @@ class Lab:
 
     def _reset(self) -> None:
         old = self.cluster
-        fresh = Cluster(old.specs, old.host, old.port, self.password)
+        fresh = self._make(old.specs, old.host, old.port, self.password)
         keep = {name: old.__dict__[name] for name in ("runner", "endpoints")}
         old.__dict__.clear()
         old.__dict__.update(fresh.__dict__, **keep)

@@ -35,9 +35,10 @@ class Pools(Storages):
                 members.append(entry)
         if kind in (None, "storage"):
             for storage in sorted(self._pool_meta(name)["storage"]):
-                nodes = self._storage_nodes(storage) if storage in self.storages else []
-                if nodes:
-                    entry = self.storage_resource(nodes[0], storage)
+                if storage in self.storages:
+                    # A disabled one is on no node and a member all the same.
+                    node = next(iter([*self._storage_nodes(storage), *self.nodes]))
+                    entry = self.storage_resource(node, storage)
                     entry.pop("pool", None)
                     members.append(entry)
         return members

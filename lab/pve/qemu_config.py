@@ -398,7 +398,7 @@ class QemuConfig(BackupJobs):
                 return
             swapped = old is not None and cdrom
             grown = old is None and self._hotplugs(vm, key)
-            same = old is not None and q.split_drive(str(old))[0] == q.split_drive(new)[0]
+            same = old is not None and q.changes_in_place(str(old), new)
             if not (swapped or grown or (same and self._hotplugs(vm, key))):
                 vm.pending[key] = new
                 return

@@ -33,7 +33,12 @@ CLOUDINIT_SIZE = 4 * 1024**2
 LIVE = (
     "lock", "name", "onboot", "shares", "startup", "description", "protection", "vmstatestorage", "hookscript",
     "tags", "balloon", "cpuunits", "cpulimit", "hotplug", "tablet", "migrate_downtime", "migrate_speed",
+    # cloud-init's: kept at once, written to the drive at the next start
+    "cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "nameserver", "searchdomain", "sshkeys",
+    *(f"ipconfig{number}" for number in range(32)),
 )  # fmt: skip
+# What a plugged drive has been started with.
+DRIVE_FIXED = ("aio", "cache", "discard", "iothread", "product", "queues", "ro", "ssd", "vendor")
 WINDOWS = re.compile(r"^(win\d+|w2k\d*|wxp|wvista|w2k8)$")
 PINNED_MACHINE = "10.1"
 
@@ -64,6 +69,12 @@ ANY_CONFIG = (
     "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.HWType",
     "VM.Config.Options", "VM.Config.Cloudinit",
 )  # fmt: skip
+
+
+def changes_in_place(old: str, new: str) -> bool:
+    """Whether a running machine takes the drive's change: the same volume, and nothing it has been started with."""
+    (volume, before), (other, after) = split_drive(old), split_drive(new)
+    return volume == other and all(before.get(name) == after.get(name) for name in DRIVE_FIXED)
 
 
 def bad(**errors: str) -> PveError:

@@ -38,9 +38,15 @@ def _ha_node(text: str) -> str | None:
     return "value does not look like a valid ha node specification"
 
 
+def _content(text: str) -> str | None:
+    """`none` is a content type of its own: a storage that holds nothing of PVE's."""
+    return None if text in (*formats.CONTENT_TYPES, "none") else f"invalid content type '{text}'"
+
+
 ADDED: dict[str, Callable[[str], str | None]] = {
     "pve-calendar-event": calendar_events.problem,
     "pve-qm-bootdisk": _bootdisk,
+    "pve-storage-content": _content,
     "pve-day-of-week": _day_of_week,
     "pve-storage-vgname": _volume_group,
     "pve-ha-resource-or-vm-id": _ha_resource,

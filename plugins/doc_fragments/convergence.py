@@ -32,7 +32,10 @@ options:
     default: 60
 attributes:
   check_mode:
-    description: Can run in check mode. It then refuses what the real run would refuse, and predicts its steps and diff.
+    description:
+      - Can run in check mode. It then refuses what the real run would refuse, and predicts its steps and diff.
+      - Only what does not exist, and an earlier task of the playbook might make (a storage, a pool, a guest), is a
+        warning then instead of an error.
     support: full
   diff_mode:
     description: Returns what would change or did change, as it was planned.

@@ -114,6 +114,9 @@ disks:
     slot:
       description:
         - V(rootfs), or V(mp0) to V(mp255). Also V(unused0) and the like, with O(config[].disks[].state=absent).
+        - A new volume is refused while one that was taken out (C(unusedN)) is left on the same storage, because the
+          new one would be empty. Attach that one (O(config[].disks[].volume)), or list its slot as well to leave it
+          where it is.
       type: str
       required: true
     state:

@@ -350,6 +350,8 @@ slot:
   description:
     - V(ide0) to V(ide3), V(sata0) to V(sata5), V(scsi0) to V(scsi30), V(virtio0) to V(virtio15), V(efidisk0) or
       V(tpmstate0). Also V(unused0) and the like, with O(config[].disks[].state=absent).
+    - A new disk is refused while a disk that was taken out (C(unusedN)) is left on the same storage, because the new
+      one would be empty. Attach that one (O(config[].disks[].file)), or list its slot as well to leave it where it is.
   type: str
   required: true
 state:

@@ -117,10 +117,12 @@ cache_timeout: 600
 """
 
 import time
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, get_cache_plugin
+from jinja2 import Environment, TemplateSyntaxError
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
 from ansible_collections.hospital.continuity.plugins.module_utils.pve import resources
@@ -162,12 +164,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         config = self._read_config_data(path)
+        self._look_for_strangers(config)
         filters = self._filters()
         try:
             connection = Connection.from_options(self._connection_options(config))
             source = _Source(connection, self.get_option("want_facts"), self._warn)
             snapshot = self._snapshot(source, path, filters, use_cache=cache)
             self._populate(snapshot, source, filters)
+            self._look_for_deaf(filters)
         except SubsystemError as problem:
             raise AnsibleParserError(str(problem)) from None
 
@@ -192,8 +196,32 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if len(entry) != 1 or next(iter(entry)) not in {"include", "exclude"}:
                 raise AnsibleParserError(f"filters: each needs either include or exclude, and nothing else: {entry}")
             ((word, expression),) = entry.items()
+            try:
+                Environment().parse(f"{{{{ ({expression}) }}}}")  # noqa: S701 - parsed only, nothing is rendered
+            except TemplateSyntaxError as problem:
+                raise AnsibleParserError(
+                    f"filters: {word}: {str(expression)!r} is not an expression of Jinja2: {problem.message}"
+                ) from None
             found.append(_Filter(word == "include", str(expression)))
         return found
+
+    def _look_for_strangers(self, config: Mapping[str, Any]) -> None:
+        """An option that is spelled wrong would do nothing, and let through what a filter was meant to keep out."""
+        known = sorted(self.get_options())
+        for name in config:
+            if name not in known:
+                near = get_close_matches(str(name), known, n=1)
+                self._warn(f"{name} is no option of this plugin" + (f"; is {near[0]} meant?" if near else "."))
+
+    def _look_for_deaf(self, filters: Sequence[_Filter]) -> None:
+        """An expression that cannot be evaluated for a host is false there; for all hosts, it is a typing error."""
+        for each in filters:
+            if each.problems and not each.answers:
+                word = "include" if each.include else "exclude"
+                self._warn(
+                    f"filters: {word}: {each.expression!r} could be evaluated for no host and counts as false: "
+                    f"{each.problems[-1]}"
+                )
 
     def _warn(self, text: str) -> None:
         self.display.warning(text)
@@ -265,24 +293,29 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 return True
             name = variables["inventory_hostname"]
             if each.needs_facts:
-                decides = self._is_true(each.expression, variables)
+                decides = self._is_true(each, variables)
             else:
                 # Asked before and after the facts were read, with the same answer.
                 decides = each.known.setdefault(name, None)
                 if decides is None:
-                    decides = each.known[name] = self._is_true(each.expression, variables)
+                    decides = each.known[name] = self._is_true(each, variables)
             if decides:
                 return each.include
         return True
 
-    def _is_true(self, expression: str, variables: Mapping[str, Any]) -> bool:
+    def _is_true(self, each: _Filter, variables: Mapping[str, Any]) -> bool:
         try:
-            return bool(self._compose(trust_as_template(f"true if ({expression}) else false"), variables))
+            answer = bool(self._compose(trust_as_template(f"true if ({each.expression}) else false"), variables))
         except Exception as problem:  # noqa: BLE001 - what a template can raise has no common base
             if self.get_option("strict"):
                 name = variables.get("inventory_hostname")
-                raise AnsibleParserError(f"filters: {expression!r} cannot be evaluated for {name}: {problem}") from None
+                raise AnsibleParserError(
+                    f"filters: {each.expression!r} cannot be evaluated for {name}: {problem}"
+                ) from None
+            each.problems.append(str(problem))
             return False
+        each.answers += 1
+        return answer
 
     # --- the inventory
 
@@ -349,6 +382,8 @@ class _Filter:
         self.expression = expression
         self.needs_facts = any(name in expression for name in resources.FACTS)
         self.known: dict[str, bool | None] = {}
+        self.answers = 0
+        self.problems: list[str] = []
 
 
 class _Source:

@@ -31,6 +31,7 @@ options:
         description:
           - When it runs, as a calendar event, for example V(21:00), V(sat 02:00) or V(mon..fri 21:00). Needed to
             create a job.
+          - Write it in quotes. YAML reads V(21:00) without them as the number 1260, which is refused.
         type: str
       enabled:
         description:

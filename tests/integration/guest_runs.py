@@ -33,7 +33,7 @@ class Guests:
         return self.run(CONTAINER, items, check=check, **options)
 
     def run(self, kind: GuestKind, items: Any, *, check: bool = False, **options: Any) -> Outcome:
-        backend = GuestBackend(Client(self.connection()))
+        backend = GuestBackend(self.client())
         try:
             declared = kind.declare({"config": list(items), **options})
             return converge(kind, declared, backend, check=check, verify_timeout=0)
@@ -69,6 +69,10 @@ class Guests:
         assert len(self.lab.writes) == writes, "something was written"
         assert str(errors[0]) == str(errors[1])
         return errors[1]
+
+    def client(self) -> Client:
+        """A client of the lab's; whoever asks for it closes it."""
+        return Client(self.connection())
 
     def connection(self) -> Connection:
         return Connection.from_options(

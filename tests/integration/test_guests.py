@@ -151,7 +151,6 @@ def test_a_disk_grows_and_is_made_once(web: Guests) -> None:
         (disk(file="shared:vm-100-disk-9"), ("scsi0", "shared:vm-100-disk-0", "shared:vm-100-disk-9")),
         (disk(media="cdrom"), ("scsi0", "CD-ROM")),
         (disk("scsi1"), ("scsi1", "storage and size")),
-        (disk("scsi1", storage="nowhere", size="1G"), ("scsi1", "nowhere", "local-lvm")),
         (disk("scsi1", storage="local", size="1G"), ("scsi1", "local", "images")),
         (disk("scsi77", size="1G"), ("scsi77", "scsi30")),
         (disk("ide0", storage="shared", size="1G", iothread=True), ("ide0", "iothread", "virtio")),
@@ -163,6 +162,26 @@ def test_what_cannot_be_done_to_a_disk_is_refused(web: Guests, change: dict[str,
     assert isinstance(problem, InvalidInput)
     for word in words:
         assert word in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (disk("scsi1", storage="nowhere", size="1G"), ("scsi1", "nowhere", "local-lvm")),
+        ({"vmid": 120, "node": "pve1", "pool": "nowhere"}, ("pool", "nowhere")),
+    ],
+)
+def test_what_another_task_may_make_is_missed_by_the_run_and_foreseen_in_check_mode(
+    web: Guests, item: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidInput) as problem:
+        web.vm(item)
+    foreseen = web.vm(item, check=True)
+    assert foreseen.changed
+    for word in words:
+        assert word in str(problem.value)
+        assert word in foreseen.warnings[0]
+    assert web.lab.writes == []
 
 
 def test_a_size_that_the_storage_rounded_up_is_as_asked_for(web: Guests) -> None:
@@ -195,6 +214,32 @@ def test_destroying_a_disk_needs_its_name(web: Guests) -> None:
     assert "local-lvm:vm-100-disk-0" in str(problem)
     web.settled(VM, disk("scsi1", state="absent"), allow=["destroy_disk:100/scsi1"])
     assert not {"scsi1", "unused0"} & set(web.lab.config(100))
+
+
+def test_a_disk_that_somebody_took_out_is_not_replaced_by_an_empty_one(web: Guests) -> None:
+    web.settled(VM, disk("scsi0", state="detached"), allow=["detach_disk"])
+    text = str(web.refused(VM, disk("scsi0", storage="shared", size="32G")))
+    assert "shared:vm-100-disk-0" in text
+    assert "a new disk would be empty" in text
+    web.settled(VM, disk("scsi5", storage="local-lvm", size="1G"))
+    wanted = [{"slot": "scsi0", "storage": "shared", "size": "1G"}, {"slot": "unused0"}]
+    web.settled(VM, {"vmid": 100, "disks": wanted})
+    assert web.lab.config(100)["unused0"] == "shared:vm-100-disk-0"
+    assert web.lab.config(100)["scsi0"] == "shared:vm-100-disk-1,size=1G"
+
+
+def test_a_disk_that_leaves_at_the_next_restart_is_not_replaced_by_an_empty_one(web: Guests) -> None:
+    added = disk("sata1", storage="shared", size="1G")
+    web.settled(VM, added, allow=["restart_guest"])
+    web.settled(VM, disk("sata1", state="detached"), allow=["detach_disk"])
+    assert "leaves at the next restart" in str(web.refused(VM, added))
+
+
+def test_a_clone_beyond_the_reach_of_its_disks_is_refused_beforehand(guests: Guests) -> None:
+    local = {"slot": "scsi0", "storage": "local-lvm", "size": "1G"}
+    guests.settled(VM, {"vmid": 100, "node": "pve1", "disks": [local]})
+    text = str(guests.refused(VM, {"vmid": 101, "node": "pve2", "clone": "100"}))
+    assert "node: 100 is on pve1 and has disks on local-lvm, which other nodes do not reach" in text
 
 
 def test_an_unused_disk_can_be_destroyed(web: Guests) -> None:
@@ -440,7 +485,6 @@ def test_what_is_absent_may_be_absent(guests: Guests) -> None:
     [
         ({"vmid": 120, "node": "pve9"}, ("pve9", "pve1, pve2, pve3")),
         ({"vmid": 120}, ("node",)),
-        ({"vmid": 120, "node": "pve1", "pool": "nowhere"}, ("pool", "nowhere")),
         ({"vmid": 120, "node": "pve1", "name": "no_name"}, ("name", "no_name")),
         ({"vmid": 120, "node": "pve1", "cores": 0}, ("cores", "1 or more")),
         ({"vmid": 120, "node": "pve1", "boot": ["scsi3"]}, ("boot", "scsi3")),

@@ -316,9 +316,18 @@ def test_filters_that_make_no_sense(ansible: Ansible, lab: Lab) -> None:
         ansible.run(ansible.write("hospital.pve.yml", filters=wrong))
         assert "either include or exclude" in ansible.messages
     assert ansible.list(filters=[{"exclude": "nonsense.at.all"}]).groups["pve_nodes"]
-    assert "WARNING" not in ansible.messages
+    assert "'nonsense.at.all' could be evaluated for no host and counts as false" in ansible.messages
+    lab.add_guests(1, first_vmid=100)
+    assert ansible.list(filters=[{"exclude": "pve_config.cores == 9"}, {"exclude": "pve_vmid == 100"}]).hosts
+    ansible.run(ansible.write("hospital.pve.yml", filters=[{"include": "pve_status = 'running'"}]))
+    assert "\"pve_status = 'running'\" is not an expression of Jinja2" in ansible.messages
     ansible.run(ansible.write("hospital.pve.yml", strict=True, filters=[{"exclude": "nonsense.at.all"}]))
     assert "nonsense.at.all" in ansible.messages
+
+
+def test_an_option_that_is_spelled_wrong_is_named(ansible: Ansible, lab: Lab) -> None:
+    ansible.list(filter=[{"exclude": "pve_pool == 'test'"}])
+    assert "filter is no option of this plugin; is filters meant?" in ansible.messages
 
 
 def test_nodes_and_guests_take_part_in_constructed_variables_and_groups(ansible: Ansible, lab: Lab) -> None:

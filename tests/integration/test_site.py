@@ -153,6 +153,16 @@ def test_the_first_run_builds_what_is_described(hospital: Hospital, built: tuple
     assert {row["vmid"] for row in api(hospital.trials, "GET", "/cluster/resources", type="vm")} == {901, 902}
 
 
+def test_check_mode_foresees_the_first_run(built: tuple[Hospital, Run], tmp_path: Path) -> None:
+    """Each task needs what the one before would have made."""
+    with Lab(nodes=NODES) as cluster, Lab(nodes=["pvetest:4:16"]) as trials:
+        foreseen = Hospital(cluster, trials, tmp_path).site("--check")
+        assert (cluster.writes, trials.writes) == ([], [])
+    assert foreseen.code == 0, foreseen.text
+    assert foreseen.changed == built[1].changed
+    assert "planned as if an earlier task made what is missing" in foreseen.text
+
+
 def test_the_second_run_finds_nothing_to_do(hospital: Hospital) -> None:
     again = hospital.site()
     assert again.code == 0, again.text

@@ -24,6 +24,16 @@ class Unmet:
     passing: bool = False
 
 
+class Missing(str):
+    """A problem with something else that does not exist. A task before this one may be about to make it, so in check
+    mode, where it has not been made, this warns and does not fail."""
+
+
+def placed(where: str, problem: str) -> str:
+    """A problem with the place it is at in front; what is Missing stays so."""
+    return type(problem)(f"{where}: {problem}")
+
+
 class Backend(Protocol[KindT_contra]):
     """One subsystem's I/O. `parallel` is how many steps it can stand at a time; `writes` how many it has written."""
 

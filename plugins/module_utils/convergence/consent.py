@@ -36,6 +36,11 @@ def validate(allow: Iterable[str], words: Collection[str]) -> None:
     """Each entry of `allow` is a word this kind knows, with a target where it needs one. Raises InvalidInput."""
     for entry in allow:
         word, colon, target = entry.partition(":")
+        if entry.startswith("{") or target != target.strip():
+            raise InvalidInput(
+                f"allow: {entry!r} is not of the form word:target.",
+                hint="Write no blank after the colon: YAML makes a mapping of it.",
+            )
         if word not in words:
             known = ", ".join(f"{name}:<target>" if WORDS[name] else name for name in sorted(words))
             raise InvalidInput(

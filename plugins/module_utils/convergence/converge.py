@@ -10,7 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence import consent
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend, Unmet
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import (
+    Backend,
+    Missing,
+    Unmet,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import (
     ABSENT,
     ON_CREATE,
@@ -79,16 +83,19 @@ def converge(
     wanted_options = looked_at(kind, declared)
     observed = backend.observe(kind, None if declared.unlisted == ABSENT else declared.keys, wanted_options)
     plan = kind.plan(observed, declared)
+    missing: tuple[str, ...] = ()
     if plan:
         problems = tuple(backend.precheck(kind, plan, declared))
-        if problems:
+        if problems and not (check and all(isinstance(problem, Missing) for problem in problems)):
             raise InvalidInput(listed(problems).rstrip(".") + ".", hint="Nothing was changed.")
         consent.require(plan, declared.allow)
+        if problems:
+            missing = (f"{listed(problems)}. This is planned as if an earlier task made what is missing.",)
     predicted = (plan.before(), plan.after())
     if check or not plan:
         unmet = _unmet(kind, backend, observed, declared)
         results = tuple(StepResult(step, PLANNED) for step in plan)
-        return Outcome(plan, results, predicted, dict(plan.after()), _texts(unmet))
+        return Outcome(plan, results, predicted, dict(plan.after()), _texts(unmet), missing)
 
     wrote_before = backend.writes
     results = execute(plan, lambda step: backend.apply(kind, step), parallel=backend.parallel)

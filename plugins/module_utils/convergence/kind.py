@@ -83,7 +83,7 @@ class Kind:
             try:
                 item = self.declare_item(raw)
             except InvalidInput as problem:
-                raise InvalidInput(f"config[{number}]: {problem.message}", hint=problem.hint) from None
+                raise InvalidInput(f"{self._numbered(number, raw)}: {problem.message}", hint=problem.hint) from None
             if item.key in seen:
                 raise InvalidInput(
                     f"config[{number}]: {self.described(item.key)} is already config[{seen[item.key]}].",
@@ -106,6 +106,11 @@ class Kind:
         if declared.unlisted == ABSENT and declared.state == ABSENT:
             raise InvalidInput("unlisted: absent goes with state: present only.", hint="Leave one of them out.")
         return declared
+
+    def _numbered(self, number: int, raw: Mapping[str, Any]) -> str:
+        """An item as a person finds it in a long list: `config[37] (vmid 138)`."""
+        named = ", ".join(f"{name} {raw[name]}" for name in self.identity if raw.get(name) not in (None, ""))
+        return f"config[{number}] ({named})" if named else f"config[{number}]"
 
     def declare_item(self, raw: Mapping[str, Any]) -> Item:
         values = {name: value for name, value in raw.items() if value is not None and name != "reset"}

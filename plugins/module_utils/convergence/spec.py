@@ -90,7 +90,7 @@ class Field:
                 raise ValueError(f"an item lacks {self.key}")
             if key in result:
                 raise ValueError(f"{self.key} {key} is listed twice")
-            result[key] = normalised(self.fields, item, where=f"{key}.")
+            result[key] = normalised(self.fields, item, where=f"{self.name} {key}.")
         return {key: result[key] for key in sorted(result)} or None
 
     def same(self, one: Any, other: Any) -> bool:

@@ -167,9 +167,11 @@ class Mac:
 
 
 def _parts(value: Any, separators: str) -> list[str]:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [str(part).strip() for part in value if str(part).strip()]
-    return [part for part in re.split(f"[{re.escape(separators)}]+", str(value).strip()) if part]
+    """The parts of a list or of a joined text. An element that holds separators is several: so the system reads it."""
+    whole = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+    return [
+        part.strip() for text in whole for part in re.split(f"[{re.escape(separators)}]+", str(text)) if part.strip()
+    ]
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,16 @@ class Client:
         seconds = self.connection.task_timeout if timeout is None else timeout
         return tasks.wait(self.get_body, upid, timeout=seconds, clock=self._clock, sleep=self._sleep)
 
+    def until(self, path: str, ready: Callable[[Any], bool], *, timeout: float) -> bool:
+        """GET a path again and again until its data is as wanted; False after `timeout` seconds."""
+        deadline, pause = self._clock() + timeout, tasks.FIRST_PAUSE
+        while not ready(self.get(path)):
+            if self._clock() >= deadline:
+                return False
+            self._sleep(pause)
+            pause = min(pause * 2, tasks.LONGEST_PAUSE)
+        return True
+
     def close(self) -> None:
         self._session.close()
 

@@ -169,9 +169,10 @@ class TaskFailed(PveError):
     """A task did not end with OK. `log` holds its last lines, `cause` the error behind it where one is known."""
 
     def __init__(self, upid: str, exitstatus: str, log: Sequence[str], *, asked: str = "") -> None:
-        tail = "\n".join(f"  {line}" for line in log)
+        said = " ".join(exitstatus.split()).rstrip(".") or "it gave no reason"
+        tail = " Its log ends with:" + "".join(f"\n  {line}" for line in log) + "\n" if log else ""
         super().__init__(
-            f"The task {upid} failed: {exitstatus}" + (f"\nIts log ends with:\n{tail}" if tail else ""),
+            f"A task of PVE's failed, it says: {said} (task {upid}).{tail}",
             hint=f"The whole log is in PVE's web interface under the node's Task History{asked}.",
         )
         self.upid = upid
@@ -186,7 +187,7 @@ class TaskTimedOut(PveError):
 
     def __init__(self, upid: str, seconds: float) -> None:
         super().__init__(
-            f"The task {upid} was still running after {seconds:g} s and goes on.",
+            f"A task of PVE's was still running after {seconds:g} s and goes on (task {upid}).",
             hint="Give it more time with task_timeout, or look at it in PVE's web interface.",
         )
         self.upid = upid

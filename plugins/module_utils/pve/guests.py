@@ -38,6 +38,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.gues
 
 _RESOURCES = "/cluster/resources"
 _HOTPLUG = "hotplug problem"
+# Seconds that PVE may take from a guest's end to its start in a reboot.
+_BACK_AFTER_REBOOT = 60.0
 _WORDS = {"qemu": "a VM (pve_vm)", "lxc": "a container (pve_container)"}
 
 
@@ -59,6 +61,9 @@ class GuestBackend(PveBackend[GuestKind]):
         self._live = declared.state == ABSENT or any(word.startswith("restart_guest") for word in declared.allow)
         if declared.state == ABSENT:
             return declared
+        cloned = {str(item.options["clone"]) for item in declared.items if item.options.get("clone") is not None}
+        if any(not name.isdigit() or int(name) not in listing for name in cloned):
+            listing = self._named(kind, listing)
         items: list[Item] = []
         templates: dict[int, Mapping[str, Any]] = {}
         problems = []
@@ -83,7 +88,8 @@ class GuestBackend(PveBackend[GuestKind]):
 
     def observe(self, kind: GuestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         listing, self._listing = self._listing or self._resources(), None
-        live = self._live or "status" in options
+        # What the list of resources says of it is some seconds old, and a template must not run.
+        live = self._live or "status" in options or "template" in options
         genid = "vmgenid" in options
         found: dict[int, Mapping[str, Any]] = {}
         others = []
@@ -109,6 +115,25 @@ class GuestBackend(PveBackend[GuestKind]):
     def _resources(self) -> dict[int, Mapping[str, Any]]:
         entries = self.client.get(_RESOURCES, type="vm") or ()
         return {int(entry["vmid"]): entry for entry in entries if entry.get("type") in _WORDS}
+
+    def _named(self, kind: GuestKind, listing: Mapping[int, Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+        """The guests with their names as they are: those in the list of resources are some seconds old, which is none
+        for a template just made, and another guest's where a vmid was used again. PVE API: GET /nodes/{node}/qemu, lxc.
+        """
+        nodes = sorted({str(entry["node"]) for entry in listing.values() if entry["type"] == kind.guest_type})
+        answers = self.client.get_many([f"/nodes/{node}/{kind.guest_type}" for node in nodes])
+        fresh = dict(listing)
+        for answer in answers:
+            if isinstance(answer, NodeOffline):
+                continue  # what is known of its guests is in the list
+            if isinstance(answer, PveError):
+                raise answer
+            for row in answer or ():
+                vmid = int(row["vmid"])
+                if vmid in listing:
+                    known = {"name": row.get("name"), "template": row.get("template")}
+                    fresh[vmid] = {**listing[vmid], **known}
+        return fresh
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -151,6 +176,16 @@ class GuestBackend(PveBackend[GuestKind]):
             status = answers.get((vmid, "status"))
             config = answers.get((vmid, "config"))
             things[vmid] = kind.thing_of(answers[vmid, "pending"], _facts(entry, status, config))
+        # Where something waits for the next start, it matters whether the guest runs, and the list is some seconds old.
+        unsure = {
+            vmid: kind.path(found[vmid]["node"], vmid, "status", "current")
+            for vmid, thing in things.items()
+            if thing.facts.get("waiting") and (vmid, "status") not in answers
+        }
+        for vmid, status in zip(unsure, self.client.get_many(list(unsure.values()))):
+            if not isinstance(status, PveError):
+                config = answers.get((vmid, "config"))
+                things[vmid] = kind.thing_of(answers[vmid, "pending"], _facts(found[vmid], status, config))
         return things, sorted(lost)
 
     @staticmethod
@@ -181,11 +216,14 @@ class GuestBackend(PveBackend[GuestKind]):
         needs = guest_checks.storage_needs(kind, plan)
         images = guest_checks.image_paths(plan)
         linked = guest_checks.linked(plan)
-        paths = [*(["/storage"] if needs or linked else []), *(["/pools"] if guest_checks.pooled(plan) else [])]
+        moved = guest_checks.moved(plan)
+        pooled = guest_checks.pooled(plan)
+        paths = [*(["/storage"] if needs or linked or moved else []), *(["/pools"] if pooled else [])]
         answers = self.read(paths)
         if "/storage" in answers:
             problems += guest_checks.check_storages(kind, needs, answers["/storage"] or ())
             problems += guest_checks.check_linked(kind, plan, answers["/storage"] or ())
+            problems += guest_checks.check_moved(kind, plan, answers["/storage"] or ())
         if "/pools" in answers:
             problems += guest_checks.check_pools(kind, plan, answers["/pools"] or ())
         if not problems and images:
@@ -200,7 +238,8 @@ class GuestBackend(PveBackend[GuestKind]):
         if step.action == RESTART:
             if not self._refreshed(kind, step).facts["waiting"]:
                 return (f"nothing waited for a restart, so {kind.described(step.key)} was not restarted",)
-        elif step.facts.get("refresh") and step.action != CREATE:
+            return self._restart(kind, step)
+        if step.facts.get("refresh") and step.action != CREATE:
             step = self._refreshed(kind, step)
         warnings: list[str] = []
         for request in kind.requests(step):
@@ -210,6 +249,34 @@ class GuestBackend(PveBackend[GuestKind]):
                 raise _permission(kind, step, problem, self.client.connection.identity) from None
         if step.action == CREATE:
             self._placed[int(step.key[0])] = str(step.facts["node"])
+        return warnings
+
+    def _restart(self, kind: GuestKind, step: Step) -> Sequence[str]:
+        """Reboot a guest, hard where it does not listen and that is allowed, and wait until it is back.
+
+        The task of a reboot ends when the guest is down; PVE starts it after that, outside of any task.
+        """
+        base = kind.path(step.facts["node"], *step.key)
+        warnings: list[str] = []
+        try:
+            for request in kind.requests(step):
+                warnings.extend(self._write(kind, request))
+        except TaskFailed as problem:
+            # Whether a guest is on that high availability looks after is not ours to say.
+            if not step.inputs.get("forceStop") or step.facts.get("ha"):
+                raise
+            warnings.append(f"it did not shut down ({problem.exitstatus}), so it was stopped and started (force_stop)")
+            for verb in ("stop", "start"):
+                warnings.extend(self._write(kind, Request("POST", f"{base}/status/{verb}")))
+        back = self.client.until(
+            f"{base}/status/current", lambda now: now.get("status") == RUNNING, timeout=_BACK_AFTER_REBOOT
+        )
+        if not back:
+            raise PveError(
+                f"{kind.described(step.key)} was rebooted, went down, and was not started again by PVE within "
+                f"{_BACK_AFTER_REBOOT:.0f} s.",
+                hint="See its last start in the task history of the node; start it with status: running.",
+            )
         return warnings
 
     def _refreshed(self, kind: GuestKind, step: Step) -> Step:

@@ -89,7 +89,8 @@ def _storages(resources: Sequence[Mapping[str, Any]], offline: set[str]) -> list
         Finding(
             f"storage {row.get('storage')}",
             "not_active",
-            f"Storage {row.get('storage')} is not active on {row.get('node')} ({row.get('status')}).",
+            f"Storage {row.get('storage')} is not active on {row.get('node')} ({row.get('status')}); of a new one that "
+            "is normal for ten seconds.",
         )
         for row in sorted(resources, key=lambda row: str(row.get("id")))
         if row.get("type") == "storage" and row.get("status") != "available" and row.get("node") not in offline
@@ -106,7 +107,13 @@ def _guests(resources: Sequence[Mapping[str, Any]], offline: set[str]) -> list[F
         if row.get("node") in offline:
             found.append(Finding(who, "unreachable", f"{named} is on {row['node']}, which is offline."))
         elif row.get("status") == "unknown":
-            found.append(Finding(who, "unknown", f"Node {row.get('node')} says nothing about {named}."))
+            found.append(
+                Finding(
+                    who,
+                    "unknown",
+                    f"Node {row.get('node')} says nothing about {named}; of a new one that is normal for ten seconds.",
+                )
+            )
     return found
 
 

@@ -26,6 +26,7 @@ class Guest:
     memory: float
     container: bool
     unsaved_disks: tuple[str, ...]
+    storages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,11 @@ def cluster_summary(
     nodes = [_node(host, machines, guests) for host in machines if host.get("pve_type") == "node"]
     nodes.sort(key=lambda node: node.name)
     running = sum(1 for host in machines if host.get("pve_status") == "running" and host.get("pve_vmid") in guests)
-    survivors = [guests[vmid] for vmid in sorted(_managed(config)) if vmid in guests]
+    managed = [guests[vmid] for vmid in sorted(_managed(config)) if vmid in guests]
     lines = [title, "=" * len(title)]
     lines += _section("Nodes", [_node_line(node, guests) for node in nodes])
     lines += _section("Guests", _guest_lines(config, guests, running if machines else None))
-    lines += _section("If a node is lost", _loss_lines(config, guests, nodes, survivors))
+    lines += _section("If a node is lost", _loss_lines(config, guests, nodes, managed))
     lines += _section("Backups", _backup_lines(config, guests))
     lines += _section("Storages", [_storage_line(row) for row in config.get("storage") or ()])
     lines += _section("Health", [str(row.get("message")) for row in health] or ["Nothing is wrong."])
@@ -111,6 +112,7 @@ def _guests(config: Mapping[str, Any]) -> Iterable[Guest]:
                 memory=int(row.get("memory") or DEFAULT_MEMORY_MIB) / 1024,
                 container=kind == "container",
                 unsaved_disks=tuple(_unsaved(row.get("disks") or (), container=kind == "container")),
+                storages=tuple(_storages(row.get("disks") or ())),
             )
 
 
@@ -122,6 +124,14 @@ def _unsaved(disks: Iterable[Mapping[str, Any]], *, container: bool) -> Iterable
             continue
         if not disk.get("backup", not container):
             yield slot
+
+
+def _storages(disks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Where what a guest cannot start without is."""
+    for disk in disks:
+        in_use = not str(disk["slot"]).startswith("unused") and disk.get("media", "disk") == "disk"
+        if in_use and disk.get("storage"):
+            yield str(disk["storage"])
 
 
 def _node(host: Mapping[str, Any], machines: Iterable[Mapping[str, Any]], guests: Mapping[int, Guest]) -> Node:
@@ -175,11 +185,21 @@ def _guest_lines(config: Mapping[str, Any], guests: Mapping[int, Guest], running
 
 
 def _loss_lines(
-    config: Mapping[str, Any], guests: Mapping[int, Guest], nodes: Sequence[Node], survivors: Sequence[Guest]
+    config: Mapping[str, Any], guests: Mapping[int, Guest], nodes: Sequence[Node], managed: Sequence[Guest]
 ) -> list[str]:
-    if not survivors:
+    if not managed:
         return ["its guests stay down: none is under high availability"]
-    lines = [f"{_count(len(survivors), 'guest')} of {len(guests)} survive it: {_names(survivors)}"]
+    local = {str(row["storage"]) for row in config.get("storage") or () if not row.get("shared")}
+    survivors = [guest for guest in managed if local.isdisjoint(guest.storages)]
+    verb = "survives" if len(survivors) == 1 else "survive"
+    lines = [f"{_count(len(survivors), 'guest')} of {len(guests)} {verb} it: {_names(survivors) or 'none'}"]
+    for guest in managed:
+        kept = sorted(local & set(guest.storages))
+        if kept:
+            lines.append(
+                f"{guest.name}: UNDER HIGH AVAILABILITY IN VAIN: its disks are on {', '.join(kept)}, which other nodes "
+                "do not reach, unless it is replicated"
+            )
     for rule in config.get("ha_rule") or ():
         if rule.get("disable"):
             continue

@@ -9,7 +9,11 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence import converge as engine
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import (
+    Missing,
+    Unmet,
+    placed,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import ConsentMissing, InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.execution import dependencies, execute
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step
@@ -44,6 +48,20 @@ def test_check_mode_predicts_the_real_run_and_writes_nothing():
     again = run(cellar, *config)
     assert not again.changed
     assert cellar.writes == 2
+
+
+def test_check_mode_goes_on_where_another_task_may_make_what_is_missing():
+    cellar = Cellar({("f1",): {}})
+    cellar.refusals = [placed("f1", Missing("there is no socket s9"))]
+    with pytest.raises(InvalidInput, match="f1: there is no socket s9"):
+        run(cellar, {"name": "f1", "degrees": 1})
+    foreseen = run(cellar, {"name": "f1", "degrees": 1}, check=True)
+    assert foreseen.changed
+    assert ["no socket s9" in text for text in foreseen.warnings] == [True]
+    cellar.refusals.append("f1: no plug fits")
+    with pytest.raises(InvalidInput, match="no plug fits"):
+        run(cellar, {"name": "f1", "degrees": 1}, check=True)
+    assert cellar.writes == 0
 
 
 def test_check_mode_refuses_what_the_real_run_refuses():

@@ -160,3 +160,14 @@ def test_the_law(first, second, unlisted_options):
     if unlisted_options == "ignore":
         changed = {name for name in {*state, *last.after} if state.get(name) != last.after.get(name)}
         assert changed <= set(second)
+
+
+@pytest.mark.parametrize("entry", ["{'destroy_disk': 'f1'}", "destroy_disk: f1"])
+def test_a_consent_that_yaml_made_a_mapping_of_is_explained(entry):
+    with pytest.raises(InvalidInput, match=r"word:target.*no blank after the colon"):
+        FRIDGE.declare({"config": [{"name": "f1"}], "allow": [entry]})
+
+
+def test_an_item_that_is_wrong_is_named_by_its_place_and_identity():
+    with pytest.raises(InvalidInput, match=r"config\[1\] \(name f2\): degrees"):
+        FRIDGE.declare({"config": [{"name": "f1"}, {"name": "f2", "degrees": "warm"}]})

@@ -106,3 +106,8 @@ def test_order_means_nothing_where_it_means_nothing(words, random):
     shuffled = list(words)
     random.shuffle(shuffled)
     assert values.Unordered().canonical(words) == values.Unordered().canonical(",".join(shuffled))
+
+
+def test_an_element_that_holds_separators_is_several():
+    assert values.Unordered().canonical(["a@b.ar;c@d.ar"]) == ("a@b.ar", "c@d.ar")
+    assert values.Ordered().canonical(["10.0.0.1 10.0.0.2", "10.0.0.3"]) == ("10.0.0.1", "10.0.0.2", "10.0.0.3")

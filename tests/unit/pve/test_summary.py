@@ -109,3 +109,18 @@ def test_what_is_wrong_is_said() -> None:
     text = said(config(), health=[{"message": "Node pve2 is not there."}])
     assert "Node pve2 is not there." in text
     assert "Nothing is wrong." not in text
+
+
+def test_high_availability_on_a_disk_of_one_node_is_called_in_vain() -> None:
+    disk = {"slot": "scsi0", "size": "8G"}
+    found = config(
+        vm=[
+            vm(100, "records", disks=[{**disk, "storage": "san"}, {**disk, "slot": "unused0", "storage": "local"}]),
+            vm(101, "wiki", disks=[{**disk, "storage": "local"}]),
+        ],
+        storage=[{"storage": "san", "type": "lvm", "shared": True}, {"storage": "local", "type": "dir"}],
+        ha_resource=[{"sid": "vm:100", "state": "started"}, {"sid": "vm:101", "state": "started"}],
+    )
+    text = " ".join(said(found).split())
+    assert "1 guest of 2 survives it: records" in text
+    assert "wiki: UNDER HIGH AVAILABILITY IN VAIN: its disks are on local" in text

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing, placed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration, Item
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import DELETE, Plan, Step
@@ -43,6 +45,8 @@ SELECTIONS = ("all", "vmid", "pool")
 # PVE wants the storage in the same call.
 _WITH_STORAGE = ("notes_template", "protected")
 
+_CLOCK = re.compile(r"(?<![\d./*-])(\d+):(\d+)(?![\d./])")
+
 NODES, STORAGES, POOLS, GUESTS = "/nodes", "/storage", "/pools", "/cluster/resources?type=vm"
 
 
@@ -58,6 +62,7 @@ class BackupJobKind(RestKind):
             raise InvalidInput(
                 "exclude goes with all or pool, not with vmid.", hint="Leave out of vmid what not to save."
             )
+        _check_schedule(str(item.options.get("schedule") or ""))
         for name in ("comment", "notes_template"):
             if "\n" in str(item.options.get(name) or ""):
                 hint = r"Write \n in single quotes for a new line." if name == "notes_template" else "Join the lines."
@@ -103,8 +108,21 @@ class BackupJobKind(RestKind):
         result = []
         for step in plan:
             wanted = {name: (step.after or {}).get(name) for name in step.options if step.action != DELETE}
-            result += [f"{self.described(step.key)}: {problem}" for problem in job_problems(wanted, answers)]
+            result += [placed(self.described(step.key), problem) for problem in job_problems(wanted, answers)]
         return result
+
+
+def _check_schedule(schedule: str) -> None:
+    """YAML reads an unquoted 21:00 as a number to the base of 60; PVE would take a number for something else."""
+    if schedule.isdecimal() and int(schedule) >= 60:
+        hour, minute = divmod(int(schedule), 60)
+        raise InvalidInput(
+            f"schedule: {schedule} is no time.",
+            hint=f'Put times in quotes ("{hour}:{minute:02}"): without them YAML makes one number of it.',
+        )
+    for hour, minute in _CLOCK.findall(schedule):
+        if int(hour) > 23 or int(minute) > 59:
+            raise InvalidInput(f"schedule: there is no time {hour}:{minute}.", hint="Hours go to 23, minutes to 59.")
 
 
 def job_problems(wanted: Mapping[str, Any], answers: Answers) -> list[str]:
@@ -114,15 +132,15 @@ def job_problems(wanted: Mapping[str, Any], answers: Answers) -> list[str]:
         found += [f"node: {problem}" for problem in unknown_nodes([wanted["node"]], answers[NODES])]
     if wanted.get("storage"):
         storage = str(wanted["storage"])
-        found += [f"storage: {text}" for text in storage_problems(storage, answers[STORAGES], content="backup")]
+        found += [placed("storage", text) for text in storage_problems(storage, answers[STORAGES], content="backup")]
     fleecing = wanted.get("fleecing")
     if isinstance(fleecing, Mapping) and fleecing.get("storage"):
         storage = str(fleecing["storage"])
-        found += [f"fleecing: {text}" for text in storage_problems(storage, answers[STORAGES], content="images")]
+        found += [placed("fleecing", text) for text in storage_problems(storage, answers[STORAGES], content="images")]
     if wanted.get("vmid"):
-        found += [f"vmid: {problem}" for problem in unknown_guests(wanted["vmid"], answers[GUESTS])]
+        found += [placed("vmid", problem) for problem in unknown_guests(wanted["vmid"], answers[GUESTS])]
     if wanted.get("pool") and wanted["pool"] not in {row.get("poolid") for row in answers[POOLS] or ()}:
-        found.append(f"pool: {wanted['pool']} {UNSEEN}")
+        found.append(Missing(f"pool: {wanted['pool']} {UNSEEN}"))
     return found
 
 

@@ -36,7 +36,11 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.gues
     SHUTDOWN,
     STOP,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_settling import completed, settled
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_settling import (
+    check_new_disks,
+    completed,
+    settled,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_table import (
     OWN_STEPS,
     PAUSED,
@@ -105,6 +109,7 @@ class GuestKind(GuestPower):
 
     def _plan_existing(self, item: Item, thing: Thing, declared: Declaration) -> Sequence[Step]:
         mine = self.wire_names(item, declared)
+        check_new_disks(self.families, item, thing)
         item = settled(self.families, item, thing.state)
         state, facts = thing.state, thing.facts
         self._check_power(item, thing)
@@ -207,6 +212,7 @@ class GuestKind(GuestPower):
             **{name: item.options[name] for name in self.cloned_with if name in item.options},
             "clone": item.options["clone"],
             "clone_node": prototype.facts["node"],
+            "clone_storages": self._storages(prototype.state),
         }
         if prototype.state.get("template") and not item.options.get("full"):
             inputs["linked"] = True
@@ -253,6 +259,18 @@ class GuestKind(GuestPower):
                 facts=facts,
             ),
         ]
+
+    def _storages(self, state: State) -> tuple[str, ...]:
+        """The storages of a guest's disks."""
+        return tuple(
+            dict.fromkeys(
+                str(now["storage"])
+                for family in self.families
+                if isinstance(family, Volumes)
+                for slot, now in (state.get(family.option) or {}).items()
+                if holds_data(now) and now.get("storage") and not is_unused(slot)
+            )
+        )
 
     def _copied(self, item: Item, prototype: Thing) -> dict[str, Any]:
         """The state of a clone before anything of the item's is applied to it."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import CREATE, UPDATE, Plan, Step
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NodeOffline, NoQuorum
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest import GuestKind
@@ -114,7 +115,8 @@ def check_storages(kind: GuestKind, needs: Sequence[Need], storages: Sequence[Ma
         storage = by_name.get(need.storage)
         if storage is None:
             known = ", ".join(sorted(by_name)) or "none that this user or token may see"
-            problems.append(f"{where}: there is no storage {need.storage or 'in that volume id'}; there is {known}")
+            text = f"{where}: there is no storage {need.storage or 'in that volume id'}; there is {known}"
+            problems.append(Missing(text) if need.storage else text)
             continue
         nodes = [name for name in _NAMES.split(str(storage.get("nodes") or "")) if name]
         content = [name for name in _NAMES.split(str(storage.get("content") or "")) if name]
@@ -150,11 +152,28 @@ def check_linked(kind: GuestKind, plan: Plan, storages: Sequence[Mapping[str, An
     ]
 
 
+def moved(plan: Plan) -> list[Step]:
+    """Clones that come to another node than their original's."""
+    return [step for step in plan if step.inputs.get("clone_node") not in (None, step.facts.get("node"))]
+
+
+def check_moved(kind: GuestKind, plan: Plan, storages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """GET /storage: what is cloned to another node is on storages that both reach."""
+    local = {str(storage["storage"]) for storage in storages if str(storage.get("shared", 0)) != "1"}
+    return [
+        f"{kind.described(step.key)}: node: {step.inputs['clone']} is on {step.inputs['clone_node']} and has disks on "
+        f"{', '.join(kept)}, which other nodes do not reach; clone it there (leave node out) and migrate the clone"
+        for step in moved(plan)
+        for kept in [[name for name in step.inputs.get("clone_storages", ()) if name in local]]
+        if kept
+    ]
+
+
 def check_pools(kind: GuestKind, plan: Plan, pools: Sequence[Mapping[str, Any]]) -> list[str]:
     """GET /pools: PVE would answer 403 for a pool that does not exist."""
     known = {str(pool["poolid"]) for pool in pools}
     return [
-        f"{kind.described(step.key)}: pool: there is no pool {step.inputs['pool']}; make it with pve_pool first"
+        Missing(f"{kind.described(step.key)}: pool: there is no pool {step.inputs['pool']}; make it with pve_pool")
         for step in pooled(plan)
         if step.inputs["pool"] not in known
     ]

@@ -9,8 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Item
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import State
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.disk import holds_data
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.family import Family, left_out
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.guest_table import is_unused
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.volume import Volumes
 
 
 def settled(families: Sequence[Family], item: Item, state: State) -> Item:
@@ -36,6 +41,35 @@ def settled(families: Sequence[Family], item: Item, state: State) -> Item:
     _settle_machine(options, state)
     _settle_ids(options, state)
     return replace(item, options=options)
+
+
+def check_new_disks(families: Sequence[Family], item: Item, thing: Thing) -> None:
+    """A new disk is empty. Raises InvalidInput where the one that was in its place may have been taken out by somebody,
+    with the data that is missed now."""
+    for family in families:
+        given, now = item.options.get(family.option) or {}, thing.state.get(family.option) or {}
+        if not isinstance(family, Volumes):
+            continue
+        for slot, device in given.items():
+            if slot in now or left_out(device) or not holds_data(device) or device.get("import_from") is not None:
+                continue
+            where = f"{family.option} {slot}"
+            leaving, then = thing.facts.get("waiting", {}).get(slot, (None, None))
+            if leaving is not None and then is None:
+                raise InvalidInput(
+                    f"{where} has been taken out ({leaving}) and leaves at the next restart; a new one would be empty.",
+                    hint="Revert its removal in PVE's web interface, or restart the guest first.",
+                )
+            for unused, held in now.items():
+                blank = device.get(family.volume) is None and device.get("storage") == held.get("storage")
+                if blank and is_unused(unused) and unused not in given:
+                    volume = held.get(family.volume)
+                    raise InvalidInput(
+                        f"{where} is not there, but {volume}, which was taken out, is ({unused}); a new disk would be "
+                        "empty.",
+                        hint=f"To put it back write {family.volume}: {volume}. To have a new one all the same, list "
+                        f"slot: {unused} as well (with state: absent it is destroyed).",
+                    )
 
 
 def completed(families: Sequence[Family], item: Item, copy: State) -> Item:

@@ -172,7 +172,7 @@ class GuestTable(PveKind):
         option = self.option_of(key)
         if self.family_of(key):
             return (f"removal of {option}" if then is None else f"{option} {then}"), ("none" if now is None else now)
-        return f"{option} {'the default' if then is None else then}", ("the default" if now is None else now)
+        return f"{option} {'(back to the default)' if then is None else then}", ("the default" if now is None else now)
 
 
 def is_unused(slot: str) -> bool:

@@ -89,7 +89,7 @@ class Ranged(Number):
         if number is None:
             return None
         if (self.least is not None and number < self.least) or (self.most is not None and number > self.most):
-            limits = f"from {self.least:g} to {self.most:g}" if self.most is not None else f"{self.least:g} or more"
+            limits = f"from {self.least} to {self.most}" if self.most is not None else f"{self.least} or more"
             raise ValueError(f"{value!r} must be {limits}")
         return number
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet, placed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import (
     ABSENT,
     Declaration,
@@ -70,7 +70,7 @@ class HaResourceKind(RestKind):
 
     def problems(self, plan: Plan, declared: Declaration, answers: Answers) -> Sequence[str]:
         names = [str(step.key[0]) for step in plan if step.action == CREATE]
-        return [f"sid: {problem}" for problem in guest_problems(names, answers)]
+        return [placed("sid", problem) for problem in guest_problems(names, answers)]
 
     def verify_paths(self, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[str]:
         return (STATUS,)

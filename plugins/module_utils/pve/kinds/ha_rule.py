@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing, placed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration, Item
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step
@@ -135,11 +136,11 @@ class HaRuleKind(RestKind):
                 found += [f"nodes: {problem}" for problem in unknown_nodes(after.get("nodes"), answers[NODES])]
             if "resources" in step.options:
                 found += [
-                    f"resources: {sid} is not managed by HA: declare it with pve_ha_resource first"
+                    Missing(f"resources: {sid} is not managed by HA: declare it with pve_ha_resource first")
                     for sid in after.get("resources") or ()
                     if sid not in managed
                 ]
-            result += [f"{self.described(step.key)}: {problem}" for problem in found]
+            result += [placed(self.described(step.key), problem) for problem in found]
         return result
 
 

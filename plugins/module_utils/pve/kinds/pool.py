@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import placed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration, Item
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
     CREATE,
@@ -119,19 +120,19 @@ class PoolKind(RestKind):
                 parent = str(step.key[0]).rpartition("/")[0]
                 if step.action == CREATE and parent and parent not in names | made:
                     found.append(f"the pool above it, {parent}, does not exist: list it, too")
-            result += [f"{self.described(step.key)}: {problem}" for problem in found]
+            result += [placed(self.described(step.key), problem) for problem in found]
         return result
 
     def _against_members(self, step: Step, answers: Answers) -> list[str]:
         vms, storages = added(step, "vms"), added(step, "storage")
-        found = [f"vms: {text}" for text in (unknown_guests(vms, answers[GUESTS]) if vms else ())]
+        found = [placed("vms", text) for text in (unknown_guests(vms, answers[GUESTS]) if vms else ())]
         known = guests(answers.get(GUESTS))
         for vmid in vms:
             pool = known.get(vmid, {}).get("pool")
             if pool and pool != step.key[0] and not step.inputs.get("allow_move"):
                 found.append(f"vms: guest {vmid} is in pool {pool}: allow_move: true takes it over")
         for name in storages:
-            found += [f"storage: {text}" for text in storage_problems(name, answers[STORAGES])]
+            found += [placed("storage", text) for text in storage_problems(name, answers[STORAGES])]
         return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing
+
 Rows = Sequence[Mapping[str, Any]]
 
 UNSEEN = "does not exist, or the token does not see it"
@@ -27,14 +29,14 @@ def guests(resources: Rows | None) -> dict[int, Mapping[str, Any]]:
 
 def unknown_guests(vmids: Iterable[int] | None, resources: Rows | None) -> list[str]:
     known = guests(resources)
-    return [f"guest {vmid} {UNSEEN}" for vmid in vmids or () if vmid not in known]
+    return [Missing(f"guest {vmid} {UNSEEN}") for vmid in vmids or () if vmid not in known]
 
 
 def storage_problems(name: str, storages: Rows | None, *, content: str = "") -> list[str]:
     """Why the storage cannot be used for `content`. `storages` is GET /storage."""
     row = next((row for row in storages or () if row.get("storage") == name), None)
     if row is None:
-        return [f"storage {name} {UNSEEN}"]
+        return [Missing(f"storage {name} {UNSEEN}")]
     if content and content not in str(row.get("content", "")).split(","):
         return [f"storage {name} does not hold {content}: add it to the content of the storage"]
     return []

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import Answers
@@ -68,11 +69,11 @@ def with_keys_spelled(declared: Declaration, answers: Answers) -> Declaration:
 def guest_problems(names: Iterable[str], answers: Answers) -> list[str]:
     """Why the HA manager would not take these names."""
     known = names_of_guests(answers.get(GUESTS))
-    result = []
+    result: list[str] = []
     for name in names:
         kind, _colon, vmid = str(name).rpartition(":")
         if vmid not in known:
-            result.append(f"guest {vmid} {UNSEEN}")
+            result.append(Missing(f"guest {vmid} {UNSEEN}"))
         elif kind and known[vmid] != name:
             result.append(f"guest {vmid} is {known[vmid]}, not {name}")
     return result

@@ -135,3 +135,16 @@ def test_everything_a_job_names_has_to_be_there() -> None:
 
 def test_only_what_changes_is_looked_up() -> None:
     assert problems(BACKUP_JOB, [{"id": "night", "comment": "x", "storage": "backup"}], JOB, answers={}) == []
+
+
+@pytest.mark.parametrize("schedule", ["1260", "150", "25:00", "mon..fri 8:75"])
+def test_a_time_that_is_none_is_refused_before_anything_is_written(schedule: str) -> None:
+    with pytest.raises(InvalidInput, match=r"is no time|there is no time"):
+        plan(BACKUP_JOB, [{"id": "night", "schedule": schedule}], JOB)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["30", "21:30", "mon..fri 8..17,22:0/15", "2/4:00,30", "*:0/15", "daily", "*-1-15 3:30"]
+)
+def test_a_time_as_proxmox_writes_it_is_taken(schedule: str) -> None:
+    assert put({"schedule": schedule})["schedule"] == schedule
