@@ -4,14 +4,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.contract import discovery, exercised
+from tests.contract import discovery, exercised, host_limits
 from tests.contract.case import Case
 from tests.contract.system import System
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A real cluster takes its time: a line a test says how far it is."""
+    if os.environ.get("PVE_HOST"):
+        config.option.verbose = max(1, config.option.verbose)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[Any]:
+    """What the hosts of a real cluster lack is no failure of ours; the cluster's answer is the reason."""
+    try:
+        return (yield)
+    except Exception as problem:
+        reason = host_limits.reason(str(problem)) if os.environ.get("PVE_HOST") else ""
+        if not reason:
+            raise
+        _note_skipped(item, reason)
+        pytest.skip(reason)
+
+
+def _note_skipped(item: pytest.Item, reason: str) -> None:
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    what = given.get("option") or given.get("scenario") or given.get("secret")
+    if isinstance(given.get("case"), Case) and what is not None:
+        exercised.skipped(given["case"].module, getattr(what, "name", "") or what.id, reason)
 
 
 def _open(subsystem: str) -> System:
@@ -30,6 +57,10 @@ def _open(subsystem: str) -> System:
     raise LookupError(f"no system for {subsystem}")
 
 
+# What the systems say of the effort at the end.
+FIGURES: list[str] = []
+
+
 @pytest.fixture(scope="session")
 def system_of() -> Iterator[Callable[[Case | str], Any]]:
     """The system a case (or a subsystem's name) runs on; opened when first asked for."""
@@ -44,6 +75,8 @@ def system_of() -> Iterator[Callable[[Case | str], Any]]:
 
     yield system_of
     for system in opened.values():
+        if system.figures():
+            FIGURES.append(system.figures())
         system.close()
 
 
@@ -68,6 +101,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Options and consent words that were exercised, and what was not, with the reason."""
     write = terminalreporter.write_line
     terminalreporter.section("exercised")
+    for figures in FIGURES:
+        write(figures)
     for module in discovery.modules():
         if not discovery.has_cases(module):
             write(f"{module}: no cases")

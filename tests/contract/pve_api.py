@@ -11,6 +11,9 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
+# Somebody else's lock is waited for by PVE itself, ten seconds each time.
+LOCK_ATTEMPTS = 3
+
 
 class Refused(Exception):
     """The API answered with an error; `status` and its text."""
@@ -29,6 +32,7 @@ class Api:
             self._where[2].verify_flags &= ~ssl.VERIFY_X509_STRICT
         self._headers = {"Authorization": f"PVEAPIToken={token_id}={token_secret}"}
         self._connection: http.client.HTTPSConnection | None = None
+        self.requests = self.writes = self.tasks = 0
 
     def close(self) -> None:
         if self._connection:
@@ -44,6 +48,7 @@ class Api:
             if body is not None:
                 headers["Content-Type"] = "application/x-www-form-urlencoded"
             try:
+                self.requests += 1
                 self._connection.request(method, f"/api2/json{path}", body=body, headers=headers)
                 answer = self._connection.getresponse()
                 return answer.status, answer.reason, answer.read()
@@ -55,15 +60,25 @@ class Api:
 
     def call(self, method: str, path: str, /, **parameters: Any) -> Any:
         """`data` of the answer, once its task has ended, if it is one."""
+        data = self.begin(method, path, **parameters)
+        if method != "GET" and isinstance(data, str) and data.startswith("UPID:"):
+            self.wait(data)
+        return data
+
+    def begin(self, method: str, path: str, /, **parameters: Any) -> Any:
+        """`data` of the answer, which may be the id of a task that has just begun."""
         text = urlencode({name.replace("__", "-"): value for name, value in parameters.items()}, doseq=True)
         if text and method in ("GET", "DELETE"):
             path, text = f"{path}?{text}", ""
-        status, reason, content = self._send(method, path, text if method in ("POST", "PUT") else None)
+        self.writes += method != "GET"
+        for attempt in range(LOCK_ATTEMPTS):
+            status, reason, content = self._send(method, path, text if method in ("POST", "PUT") else None)
+            if status < 400 or b"got timeout" not in content or attempt == LOCK_ATTEMPTS - 1:
+                break
         if status >= 400:
             raise Refused(status, f"{reason} {content.decode(errors='replace')}")
         data = json.loads(content)["data"]
-        if method != "GET" and isinstance(data, str) and data.startswith("UPID:"):
-            self._wait(data)
+        self.tasks += method != "GET" and isinstance(data, str) and data.startswith("UPID:")
         return data
 
     def get(self, path: str, /, **parameters: Any) -> Any:
@@ -78,7 +93,8 @@ class Api:
     def delete(self, path: str, /, **parameters: Any) -> Any:
         return self.call("DELETE", path, **parameters)
 
-    def _wait(self, upid: str) -> None:
+    def wait(self, upid: str) -> None:
+        """Until a task has ended; Refused where it failed."""
         path = f"/nodes/{upid.split(':')[1]}/tasks/{upid}/status"
         deadline = time.monotonic() + 120
         while self.get(path)["status"] != "stopped":

@@ -46,6 +46,14 @@ class System:
     def close(self) -> None:
         """The end of the session."""
 
+    def figures(self) -> str:
+        """How much was asked of the system, where that is worth saying."""
+        return ""
+
+    def lent(self, case: Case, item: Mapping[str, Any]) -> contextlib.AbstractContextManager[bool]:
+        """An item that is there already, as its case makes it, to try options on: False where there is none."""
+        return contextlib.nullcontext(False)
+
     def writes(self) -> int:
         """Writes that arrived since the last reset."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import Field, normalised
 from tests.contract import discovery, exercised
-from tests.contract.case import Case, Option, of
+from tests.contract.case import Case, Option, nothing, of
 from tests.contract.invocation import Result
 from tests.contract.system import System, refused, succeeded
 
@@ -26,8 +26,6 @@ class Trial:
     def __init__(self, system: System, case: Case, option: Option) -> None:
         self.system, self.case, self.option = system, case, option
         self.kind = discovery.kind_of(case.module)
-        # First what must be there: values may speak of it.
-        system.prepare(case, option.setup)
         base = of(dict(case.base if option.base is None else option.base), system)
         self.item = {**base, **of(dict(option.beside), system), option.option: of(option.first, system)}
         state = normalised(self.kind.fields, self.item)
@@ -52,6 +50,31 @@ class Trial:
         with self.system.unwritten():
             again = succeeded(self.run(self.item))
         assert not again.changed, again.steps
+
+    def given(self) -> bool:
+        """The same for a thing that was there; False where it had the value already."""
+        if not succeeded(self.run(self.item)).changed:
+            return False
+        with self.system.unwritten():
+            again = succeeded(self.run(self.item))
+        assert not again.changed, again.steps
+        return True
+
+    def live(self) -> None:
+        """What can happen to an option of its sort."""
+        row, option = self.row, self.option
+        if row.creating or option.mode == "once":
+            return  # it takes part in creating only: nothing to find changed later
+        if row.write_only:
+            self.written_only()
+        elif option.mode == "grows":
+            self.grows()
+        elif row.create_only or option.mode == "fixed":
+            self.fixed()
+        else:
+            self.put_right()
+            if row.resettable and option.reset and not row.key:
+                self.put_back()
 
     def drift(self) -> None:
         if self.option.drift:
@@ -128,23 +151,35 @@ def test_an_option_is_written_kept_and_put_right(
     if option.nodes > system.node_count:
         exercised.skipped(case.module, option.name, f"it takes {option.nodes} nodes")
         pytest.skip(f"it takes {option.nodes} nodes, here is {system.node_count}")
-    trial = Trial(system, case, option)
-    trial.create()
-    if trial.row.creating or option.mode == "once":
-        pass  # it takes part in creating only: nothing to find changed later
-    elif trial.row.write_only:
-        trial.written_only()
-    elif option.mode == "grows":
-        trial.grows()
-    elif trial.row.create_only or option.mode == "fixed":
-        trial.fixed()
-    else:
-        trial.put_right()
-        if trial.row.resettable and option.reset and not trial.row.key:
-            trial.put_back()
+    if not _on_what_is_there(system, case, option):
+        # First what must be there: values may speak of it.
+        system.prepare(case, option.setup)
+        trial = Trial(system, case, option)
+        trial.create()
+        trial.live()
+    kind = discovery.kind_of(case.module)
     exercised.option(case.module, option.name, root=option.root)
-    if trial.row.key:
-        exercised.option(case.module, f"{option.option}.{trial.row.key}")
+    key = kind.rows[option.option].key
+    if key:
+        exercised.option(case.module, f"{option.option}.{key}")
         exercised.option(case.module, option.option)
-    for name in trial.kind.identity:
+    for name in kind.identity:
         exercised.option(case.module, name)
+
+
+def _on_what_is_there(system: System, case: Case, option: Option) -> bool:
+    """Where making things takes long: on one that is there already, if the option can be given to it later."""
+    if option.base is not None or option.setup is not nothing or option.root or case.setup is not nothing:
+        return False
+    base = of(dict(case.base), system)
+    row = discovery.kind_of(case.module).rows[option.option]
+    if row.creating or row.create_only or option.name == "status" or (option.option in base and row.key is None):
+        return False
+    with system.lent(case, base) as there:
+        if not there:
+            return False
+        trial = Trial(system, case, option)
+        if not trial.given():
+            return False
+        trial.live()
+    return True

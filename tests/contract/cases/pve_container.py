@@ -10,7 +10,18 @@ import pytest
 
 from tests.contract import exercised
 from tests.contract.case import PREFIX, Case, Item, Option, Scenario, Secret, of
-from tests.contract.cases.pve_vm import KEY, a_pool, bridge, node, snippets, target, vmid, word
+from tests.contract.cases.pve_vm import (
+    KEY,
+    a_pool,
+    bridge,
+    node,
+    other_bridge,
+    snippets,
+    switched_off,
+    target,
+    vmid,
+    word,
+)
 from tests.contract.pve_api import Refused, comparable
 from tests.contract.system import succeeded
 
@@ -77,13 +88,12 @@ def source_with_snapshot(system: Any) -> None:
 
 
 def volume(system: Any) -> str:
-    return f"{system.rootdir}:vm-{system.vmid(0)}-disk-7"
+    return str(system.volume(system.rootdir, 0)[0])
 
 
 def a_volume(system: Any) -> None:
     """A volume that exists before its container."""
-    path = f"/nodes/{system.node}/storage/{system.rootdir}/content"
-    system.api.post(path, vmid=system.vmid(0), filename=f"vm-{system.vmid(0)}-disk-7", size="1G")
+    system.make_volume(system.rootdir, 0)
 
 
 def mount(slot: str = "mp0", **options: Any) -> Item:
@@ -172,6 +182,7 @@ OPTIONS = (
         "stopped",
         allow=(lambda s: f"stop_guest:{s.vmid(0)}",),
         planned=lambda s: [f"start container {s.vmid(0)}"],
+        drift=switched_off("lxc"),
     ),
     Option(
         "shutdown_timeout",
@@ -205,7 +216,7 @@ OPTIONS = (
     mount_option("ro", True, False),
     mount_option("shared", True, False),
     nic_option("name", "eth0", "eth1"),
-    Option("nics.bridge", [nic()], [{"slot": "net0", "bridge": "vmbr99"}]),
+    Option("nics.bridge", [nic()], [{"slot": "net0", "bridge": lambda s: s.other_bridge}], setup=other_bridge),
     nic_option("hwaddr", "BC:24:11:00:00:01", "BC:24:11:00:00:02"),
     nic_option("firewall", True, False),
     nic_option("gw", "192.0.2.1", "192.0.2.2", ip="192.0.2.10/24"),
@@ -243,14 +254,14 @@ CONSENTS = (
     ),
     Scenario(
         word("stop_guest"),
-        {"config": [{"vmid": vmid(), "status": "stopped"}]},
+        {"config": [{"vmid": vmid(), "status": "stopped", "shutdown_timeout": 5, "force_stop": True}]},
         target,
         setup=container(start=True),
         label="stop_guest",
     ),
     Scenario(
         word("restart_guest"),
-        {"config": [{"vmid": vmid(), "tty": 1}]},
+        {"config": [{"vmid": vmid(), "tty": 1, "shutdown_timeout": 5, "force_stop": True}]},
         target,
         setup=container(start=True),
         waits=True,
@@ -308,7 +319,7 @@ CASE = Case(
             "tags": ["kitchen", "debian"],
             "disks": [rootfs(), mount(backup=True)],
             "nics": [nic(ip="192.0.2.10/24", gw="192.0.2.1")],
-            "status": "running",
+            "status": lambda s: "stopped" if s.starts_containers else "running",
         },
         {**BASE, "vmid": vmid(1), "hostname": f"{PREFIX}ct1", "cores": 1, "features": {"nesting": True}},
     ],
@@ -317,7 +328,7 @@ CASE = Case(
             "vmid": vmid(),
             "description": "Kitchen",
             "disks": [mount("mp1", mp="/srv/more"), {"slot": "rootfs", "size": "2G"}],
-            "nics": [{"slot": "net0", "tag": 20}],
+            "nics": [{"slot": "net0", "link_down": True}],
         },
         {"vmid": vmid(1), "cores": 2, "memory": 128},
     ],

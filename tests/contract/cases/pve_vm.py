@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.case import PREFIX, Case, Item, Option, Scenario, Secret
+import pytest
+
+from tests.contract import exercised
+from tests.contract.case import PREFIX, Case, Item, Option, Scenario, Secret, of
 from tests.contract.pve_api import comparable
 
 NAME = f"{PREFIX}vm0"
@@ -82,13 +85,28 @@ def a_pool(system: Any) -> None:
 
 
 def volume(system: Any) -> str:
-    return f"{system.images}:vm-{system.vmid(0)}-disk-7"
+    return str(system.volume(system.images, 0)[0])
 
 
 def a_volume(system: Any) -> None:
     """A volume that exists before its guest."""
-    path = f"/nodes/{system.node}/storage/{system.images}/content"
-    system.api.post(path, vmid=system.vmid(0), filename=f"vm-{system.vmid(0)}-disk-7", size="1G")
+    system.make_volume(system.images, 0)
+
+
+def two_storages(system: Any) -> None:
+    """Another storage to move to."""
+    if system.images == system.rootdir == "local":
+        exercised.skipped("pve_vm", "vmstatestorage", "there is one storage for disks only")
+        pytest.skip("there is one storage for disks only")
+
+
+def switched_off(kind: str) -> Any:
+    """Somebody pulls the plug: without an operating system nobody listens to a shutdown."""
+
+    def drift(system: Any, item: Item) -> None:
+        system.api.post(f"/nodes/{system.node}/{kind}/{item['vmid']}/status/stop")
+
+    return drift
 
 
 def other_disk(system: Any) -> None:
@@ -104,6 +122,13 @@ def imported(system: Any) -> str:
 def mapped(system: Any) -> None:
     """A directory that guests may mount."""
     system.api.post("/cluster/mapping/dir", id=f"{PREFIX}dir", map=f"node={system.node},path=/tmp")
+
+
+def other_bridge(system: Any) -> None:
+    """Another bridge to move to."""
+    if not system.other_bridge:
+        exercised.skipped("pve_vm", "nics.bridge", f"node {system.node} has one bridge only")
+        pytest.skip(f"node {system.node} has one bridge only")
 
 
 def snippets(system: Any) -> None:
@@ -212,7 +237,12 @@ DISKS = (
 
 NICS = (
     nic_option("model", "virtio", "e1000"),
-    Option("nics.bridge", [{"slot": "net0", "bridge": bridge}], [{"slot": "net0", "bridge": "vmbr99"}]),
+    Option(
+        "nics.bridge",
+        [{"slot": "net0", "bridge": bridge}],
+        [{"slot": "net0", "bridge": lambda s: s.other_bridge}],
+        setup=other_bridge,
+    ),
     nic_option("macaddr", "BC:24:11:00:00:01", "BC:24:11:00:00:02"),
     nic_option("firewall", True, False),
     nic_option("link_down", True, False),
@@ -321,7 +351,7 @@ PLAIN = (
     Option("vcpus", 1, 2, beside={"cores": 2}),
     Option("vga", {"type": "qxl"}, {"type": "qxl", "memory": 32}),
     Option("vmgenid", "11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666", root=True),
-    Option("vmstatestorage", images, lambda s: s.rootdir if s.rootdir != s.images else "local"),
+    Option("vmstatestorage", images, lambda s: s.rootdir if s.rootdir != s.images else "local", setup=two_storages),
     Option("watchdog", {"model": "i6300esb", "action": "reset"}, {"model": "i6300esb", "action": "poweroff"}),
     Option(
         "status",
@@ -329,6 +359,7 @@ PLAIN = (
         "stopped",
         allow=(lambda s: f"stop_guest:{s.vmid(0)}",),
         planned=lambda s: [f"start VM {s.vmid(0)}"],
+        drift=switched_off("qemu"),
     ),
 )
 
@@ -448,6 +479,8 @@ def examples(system: Any) -> None:
     """The examples stand on their own."""
 
 
+EFI: Item = {"slot": "efidisk0", "storage": images, "efitype": "4m"}
+
 CASE = Case(
     module="pve_vm",
     subsystem="pve",
@@ -461,8 +494,8 @@ CASE = Case(
             "tags": ["pacs", "debian"],
             "agent": {"enabled": True},
             "disks": [disk(discard="on"), disk("scsi1")],
-            "nics": [{"slot": "net0", "bridge": bridge, "tag": 10}, {"slot": "net1", "bridge": bridge}],
-            "status": "running",
+            "nics": [{"slot": "net0", "bridge": bridge, "link_down": True}, {"slot": "net1", "bridge": bridge}],
+            "status": lambda s: "stopped" if s.starts_guests else "running",
         },
         {
             **BASE,
@@ -471,7 +504,7 @@ CASE = Case(
             "bios": "ovmf",
             "machine": {"type": "q35"},
             "description": "Pathology\nsecond floor",
-            "disks": [{"slot": "efidisk0", "storage": images, "efitype": "4m"}, disk("virtio0")],
+            "disks": lambda s: [*of([] if s.makes_efi_disks else [EFI], s), *of([disk("virtio0")], s)],
         },
     ],
     changed=[
@@ -479,7 +512,7 @@ CASE = Case(
             "vmid": vmid(),
             "description": "changed",
             "disks": [{"slot": "scsi0", "size": "2G"}, {"slot": "scsi2", "storage": images, "size": "1G"}],
-            "nics": [{"slot": "net0", "tag": 20}],
+            "nics": [{"slot": "net0", "link_down": False}],
         },
         {"vmid": vmid(1), "cores": 4, "reset": ["description"], "disks": [{"slot": "virtio0", "cache": "writeback"}]},
     ],
