@@ -50,7 +50,7 @@ class Cluster(Access):
         ]
 
     async def _get_version(self, v: dict[str, Any], user: str) -> Any:
-        return {"version": VERSION, "release": RELEASE, "repoid": REPOID}
+        return {"version": self.version, "release": self.release_version, "repoid": REPOID}
 
     def add_token(self, token_id: str) -> str:
         """A new API token's secret."""

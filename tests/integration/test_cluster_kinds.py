@@ -118,6 +118,16 @@ def test_a_second_run_writes_nothing_and_reads_little(cluster: Cluster) -> None:
     assert reads == {"storage": 2, "pool": 3, "ha_resource": 3, "ha_rule": 2, "backup_job": 1}
 
 
+@pytest.mark.parametrize(("name", "item"), [("storage", STORAGE), ("vm", {"vmid": 300, "name": "old", "node": "pve1"})])
+def test_a_release_nobody_has_tested_is_only_read(cluster: Cluster, name: str, item: dict[str, Any]) -> None:
+    cluster.lab.call(setattr, cluster.lab.cluster, "release_version", "8.4")
+    for check in (True, False):
+        with pytest.raises(InvalidInput, match=r"Proxmox VE 8\.4.*nothing older than 9.*upgrade.*Nothing was changed"):
+            cluster.run(name, [item], check=check)
+    assert cluster.lab.writes == []
+    assert cluster.done("pool", [{"poolid": "none"}], state="absent") == []
+
+
 def test_check_mode_predicts_and_writes_nothing(cluster: Cluster) -> None:
     for name in TABLES:
         predicted = cluster.run(name, HOSPITAL[name], check=True)

@@ -27,6 +27,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind impor
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.permissions import holds
 
+OLDEST_TESTED = 9
 KindT = TypeVar("KindT", bound=PveKind)
 
 # What PVE says to a POST of what is there already.
@@ -56,6 +57,9 @@ class PveBackend(Generic[KindT]):
         return kind.resolve(declared, self.read(paths)) if paths else declared
 
     def precheck(self, kind: KindT, plan: Plan, declared: Declaration) -> Sequence[str]:
+        untested = self.untested_release()
+        if untested:
+            return untested
         paths = kind.precheck_paths(plan, declared)
         return kind.problems(plan, declared, self.read(paths)) if paths else ()
 
@@ -71,6 +75,18 @@ class PveBackend(Generic[KindT]):
             except RejectedParameters as problem:
                 raise problem.renamed(kind.option_of) from None
         return warnings
+
+    def untested_release(self) -> Sequence[str]:
+        """Why nothing is written to this release of Proxmox VE. Asked for only when there is something to write.
+        PVE API: GET /version"""
+        release = str((self.client.get("/version") or {}).get("release", ""))
+        major = release.partition(".")[0]
+        if not major.isdigit() or int(major) >= OLDEST_TESTED:
+            return ()
+        text = (
+            f"this is Proxmox VE {release}, and nothing older than {OLDEST_TESTED} has been tested with this collection"
+        )
+        return (f"{text}: upgrade it first",)
 
     def read(self, paths: Sequence[str]) -> dict[str, Any]:
         """GETs side by side, by path. Raises the first error."""

@@ -210,6 +210,9 @@ class GuestBackend(PveBackend[GuestKind]):
     # -- before writing ---------------------------------------------------------------------------------------------
 
     def precheck(self, kind: GuestKind, plan: Plan, declared: Declaration) -> Sequence[str]:
+        untested = self.untested_release()
+        if untested:
+            return untested
         problems = guest_checks.check_cluster(kind, plan, self.client.get("/cluster/status") or ())
         if problems:
             return problems
