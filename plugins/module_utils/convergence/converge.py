@@ -93,28 +93,30 @@ def converge(
             missing = (f"{listed(problems)}. This is planned as if an earlier task made what is missing.",)
     predicted = (plan.before(), plan.after())
     if check or not plan:
-        unmet = _unmet(kind, backend, observed, declared)
+        now = _texts(_unmet(kind, backend, observed, declared))
         results = tuple(StepResult(step, PLANNED) for step in plan)
-        return Outcome(plan, results, predicted, dict(plan.after()), _texts(unmet), missing)
+        return Outcome(plan, results, predicted, dict(plan.after()), now, missing)
 
     wrote_before = backend.writes
     results = execute(plan, lambda step: backend.apply(kind, step), parallel=backend.parallel)
     touched = {result.step.key for result in results if result.outcome != NOT_RUN}
     failure = _failure(results)
+    after: States = {}
+    unmet: Sequence[Unmet] = ()
     try:
         found = dict(backend.observe(kind, touched, wanted_options))
-    except SubsystemError as problem:  # the truth about the steps matters more than why looking again failed
+        after = {key: found[key].state if key in found else None for key in predicted[1] if key in touched}
+        failure = failure or _not_converged(kind, found, touched, declared)
         if not failure:
-            raise
-        return Outcome(plan, results, predicted, {}, failure=f"{failure} {problem}", wrote=True)
-    if not failure:
-        failure = _not_converged(kind, found, touched, declared)
-    unmet = () if failure else _poll(kind, backend, {**observed, **found}, declared, clock, verify_timeout)
+            unmet = _poll(kind, backend, {**observed, **found}, declared, clock, verify_timeout)
+    except SubsystemError as problem:
+        # By now there is a truth about every step, and it must not be lost because looking again failed.
+        failure = f"{failure} Looking again after the steps failed: {problem}".strip()
     return Outcome(
         plan,
         results,
         predicted,
-        {key: found[key].state if key in found else None for key in predicted[1] if key in touched},
+        after,
         _texts(unmet),
         tuple(f"{result.step.line}: {text}" for result in results for text in result.warnings),
         failure,

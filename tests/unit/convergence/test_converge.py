@@ -102,6 +102,23 @@ def test_what_affects_everything_stops_the_rest():
     assert cellar.things == {}
 
 
+@pytest.mark.parametrize("moment", ["observe", "verify"])
+def test_what_was_done_is_told_although_looking_again_fails(moment):
+    cellar = Cellar()
+    look = getattr(cellar, moment)
+
+    def dark(*arguments):
+        if cellar.writes:
+            raise PowerCut("the cellar is dark.")
+        return look(*arguments)
+
+    setattr(cellar, moment, dark)
+    outcome = run(cellar, {"name": "f1"})
+    assert "the cellar is dark" in outcome.failure
+    assert [result.line for result in outcome.results] == ["done: create fridge f1"]
+    assert outcome.changed
+
+
 def test_a_change_that_does_not_stick_is_a_failure():
     outcome = run(Cellar({("f1",): {}}, forgets={"ward"}), {"name": "f1", "ward": "icu"})
     assert "did not converge" in outcome.failure
