@@ -6,10 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
+    Consent,
+    Plan,
+    Step,
+    Thing,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 
 KindT_contra = TypeVar("KindT_contra", contravariant=True)
@@ -65,3 +70,20 @@ class Backend(Protocol[KindT_contra]):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+@runtime_checkable
+class Atomic(Protocol):
+    """A backend whose subsystem takes several steps as one: a transaction, a file that is staged and then applied."""
+
+    def apply_all(self, kind: Any, steps: Sequence[Step]) -> Sequence[str]:
+        """Do all the steps, in their order, or none, and wait for it. Returns warnings. Raises SubsystemError, and then
+        nothing of it has happened."""
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A backend that knows of consents which no single thing tells: whether the path to this host is touched."""
+
+    def consents(self, kind: Any, plan: Plan, declared: Declaration) -> Mapping[Key, Sequence[Consent]]:
+        """What steps, by the key of their thing, interrupt beyond what their kind says. Reads only."""

@@ -26,6 +26,11 @@ WORDS: dict[str, bool] = {
     "destroy_guest": True,
     "destroy_disk": True,
     "cut_bridge": True,
+    "cut_port": True,
+    "bond_flap": False,
+    "management_path": False,
+    "apply_pending": True,
+    "discard_pending": True,
     "remove_storage": True,
     "destroy_dataset": True,
     "destroy_snapshot": True,
@@ -49,7 +54,8 @@ def validate(allow: Iterable[str], words: Collection[str]) -> None:
             )
         if WORDS[word] and not (colon and target):
             raise InvalidInput(
-                f"allow: {word} destroys, so it must name its target.", hint=f"Write {word}:<target>, for example."
+                f"allow: {word} must name its target: nobody consents for ever to everything.",
+                hint=f"Write {word}:<target>, for example.",
             )
 
 

@@ -11,7 +11,9 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence import consent
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import (
+    Atomic,
     Backend,
+    Guarded,
     Missing,
     Unmet,
 )
@@ -33,6 +35,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.ex
     PLANNED,
     StepResult,
     execute,
+    execute_at_once,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import Kind
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Thing, label
@@ -83,24 +86,17 @@ def converge(
     wanted_options = looked_at(kind, declared)
     observed = backend.observe(kind, None if declared.unlisted == ABSENT else declared.keys, wanted_options)
     plan = kind.plan(observed, declared)
-    missing: tuple[str, ...] = ()
-    if plan:
-        problems = tuple(backend.precheck(kind, plan, declared))
-        if problems and not (check and all(isinstance(problem, Missing) for problem in problems)):
-            raise InvalidInput(listed(problems).rstrip(".") + ".", hint="Nothing was changed.")
-        consent.require(plan, declared.allow)
-        if problems:
-            missing = (f"{listed(problems)}. This is planned as if an earlier task made what is missing.",)
+    plan, missing = admitted(kind, backend, plan, declared, check=check)
     predicted = (plan.before(), plan.after())
     if check or not plan:
-        now = _texts(_unmet(kind, backend, observed, declared))
+        now = texts(_unmet(kind, backend, observed, declared))
         results = tuple(StepResult(step, PLANNED) for step in plan)
         return Outcome(plan, results, predicted, dict(plan.after()), now, missing)
 
     wrote_before = backend.writes
-    results = execute(plan, lambda step: backend.apply(kind, step), parallel=backend.parallel)
+    results = carried_out(kind, backend, plan)
     touched = {result.step.key for result in results if result.outcome != NOT_RUN}
-    failure = _failure(results)
+    failure = failure_of(results)
     after: States = {}
     unmet: Sequence[Unmet] = ()
     try:
@@ -108,7 +104,7 @@ def converge(
         after = {key: found[key].state if key in found else None for key in predicted[1] if key in touched}
         failure = failure or _not_converged(kind, found, touched, declared)
         if not failure:
-            unmet = _poll(kind, backend, {**observed, **found}, declared, clock, verify_timeout)
+            unmet = polled(lambda: _unmet(kind, backend, {**observed, **found}, declared), clock, verify_timeout)
     except SubsystemError as problem:
         # By now there is a truth about every step, and it must not be lost because looking again failed.
         failure = f"{failure} Looking again after the steps failed: {problem}".strip()
@@ -117,11 +113,34 @@ def converge(
         results,
         predicted,
         after,
-        _texts(unmet),
+        texts(unmet),
         tuple(f"{result.step.line}: {text}" for result in results for text in result.warnings),
         failure,
         wrote=backend.writes > wrote_before,
     )
+
+
+def admitted(kind: Any, backend: Any, plan: Plan, declared: Any, *, check: bool) -> tuple[Plan, tuple[str, ...]]:
+    """The plan with all its consents given, and what is missing as warnings (in check mode). Raises InvalidInput for
+    what is known to fail, ConsentMissing for what nobody agreed to."""
+    if not plan:
+        return plan, ()
+    problems = tuple(backend.precheck(kind, plan, declared))
+    if problems and not (check and all(isinstance(problem, Missing) for problem in problems)):
+        raise InvalidInput(listed(problems).rstrip(".") + ".", hint="Nothing was changed.")
+    if isinstance(backend, Guarded):
+        plan = plan.with_consents(backend.consents(kind, plan, declared))
+    consent.require(plan, declared.allow)
+    if not problems:
+        return plan, ()
+    return plan, (f"{listed(problems)}. This is planned as if an earlier task made what is missing.",)
+
+
+def carried_out(kind: Any, backend: Any, plan: Plan) -> tuple[StepResult, ...]:
+    """The plan's steps, as one where the subsystem has transactions, otherwise one by one."""
+    if isinstance(backend, Atomic):
+        return execute_at_once(plan, lambda steps: backend.apply_all(kind, steps))
+    return execute(plan, lambda step: backend.apply(kind, step), parallel=backend.parallel)
 
 
 def looked_at(kind: Kind, declared: Declaration) -> frozenset[str]:
@@ -132,7 +151,7 @@ def looked_at(kind: Kind, declared: Declaration) -> frozenset[str]:
     return frozenset(names | set(declared.scope))
 
 
-def _failure(results: Sequence[StepResult]) -> str:
+def failure_of(results: Sequence[StepResult]) -> str:
     failed = [result for result in results if result.outcome == FAILED]
     if not failed:
         return ""
@@ -173,30 +192,23 @@ def _unmet(kind: Kind, backend: Backend[Any], things: Mapping[Key, Thing], decla
     return backend.verify(kind, present, declared) if present else ()
 
 
-def _poll(
-    kind: Kind,
-    backend: Backend[Any],
-    things: Mapping[Key, Thing],
-    declared: Declaration,
-    clock: Clock,
-    timeout: float,
-) -> Sequence[Unmet]:
+def polled(look: Callable[[], Sequence[Unmet]], clock: Clock, timeout: float) -> Sequence[Unmet]:
     """Look until everything holds, or nothing that is left would pass by itself, or the deadline is over."""
     deadline = clock.now() + timeout
     pause = 0.2
     while True:
-        unmet = _unmet(kind, backend, things, declared)
+        unmet = look()
         if not any(condition.passing for condition in unmet) or clock.now() >= deadline:
             return unmet
         clock.sleep(min(pause, max(0.0, deadline - clock.now())))
         pause = min(pause * 2, 5.0)
 
 
-def _texts(unmet: Sequence[Unmet]) -> tuple[str, ...]:
+def texts(unmet: Sequence[Unmet]) -> tuple[str, ...]:
     return tuple(condition.text for condition in unmet)
 
 
-def shown(kind: Kind, states: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
+def shown(kind: Any, states: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
     """States by label, in `config`'s own form."""
     return {label(key): kind.visible(key, state) for key, state in states.items()}
 

@@ -74,6 +74,28 @@ def execute(plan: Plan, apply: Callable[[Step], Sequence[str]], *, parallel: int
     return tuple(results[number] for number in range(len(plan.steps)))
 
 
+def execute_at_once(plan: Plan, apply_all: Callable[[Sequence[Step]], Sequence[str]]) -> tuple[StepResult, ...]:
+    """Apply all steps as one, what others need first: every one of them is done, or failed, for the same reason."""
+    try:
+        warnings = tuple(apply_all(in_order(plan)) or ())
+    except SubsystemError as error:
+        return tuple(StepResult(step, FAILED, str(error)) for step in plan)
+    first = StepResult(plan.steps[0], DONE, warnings=warnings)
+    return (first, *(StepResult(step, DONE) for step in plan.steps[1:]))
+
+
+def in_order(plan: Plan) -> tuple[Step, ...]:
+    """The steps so that each comes after those it needs, otherwise as planned."""
+    waiting = dependencies(plan)
+    placed: dict[int, Step] = {}
+    while len(placed) < len(plan.steps):
+        ready = [number for number, before in enumerate(waiting) if number not in placed and before <= set(placed)]
+        if not ready:
+            raise SubsystemError("The steps wait for each other in a circle; this is a defect of the kind.")
+        placed[ready[0]] = plan.steps[ready[0]]
+    return tuple(placed.values())
+
+
 def _progress(plan: Plan, waiting: list[set[int]], results: dict[int, StepResult]) -> bool:
     """Whether some step can still be begun or given up."""
     return any(

@@ -18,8 +18,15 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.co
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import Kind
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import (
+    Operation,
+    OperationBackend,
+    operate,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import plain
 
 OpenBackend = Callable[[Mapping[str, Any]], Backend[Any]]
+OpenOperation = Callable[[Mapping[str, Any]], OperationBackend[Any]]
 
 
 def argument_spec(kind: Kind, connection: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +56,19 @@ def argument_spec(kind: Kind, connection: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, **connection}
 
 
+def operation_spec(operation: Operation, connection: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a module that does something once."""
+    spec: dict[str, Any] = {}
+    for row in operation.fields:
+        spec[row.name] = row.argument(required=row.required)
+        if row.default is not None:
+            spec[row.name]["default"] = plain(row.default)
+    spec["verify_timeout"] = {"type": "int", "default": 60}
+    if operation.words:
+        spec["allow"] = {"type": "list", "elements": "str", "default": []}
+    return {**spec, **connection}
+
+
 def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) -> None:
     """A whole module: everything one needs is its kind, its connection options and how to reach its subsystem."""
     module = AnsibleModule(argument_spec=argument_spec(kind, connection), supports_check_mode=True)
@@ -67,15 +87,35 @@ def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) ->
             backend.close()
     except SubsystemError as problem:
         module.fail_json(msg=str(problem))
+    _end(module, outcome, result(kind, outcome))
+
+
+def run_operation(operation: Operation, connection: Mapping[str, Any], open_backend: OpenOperation) -> None:
+    """A whole module of the other sort."""
+    module = AnsibleModule(argument_spec=operation_spec(operation, connection), supports_check_mode=True)
+    try:
+        order = operation.order(module.params)
+        backend = open_backend(module.params)
+        try:
+            done = operate(
+                operation, order, backend, check=module.check_mode, verify_timeout=module.params["verify_timeout"]
+            )
+        finally:
+            backend.close()
+    except SubsystemError as problem:
+        module.fail_json(msg=str(problem))
+    _end(module, done.outcome, {**done.values, **result(operation, done.outcome)})
+
+
+def _end(module: AnsibleModule, outcome: Outcome, answer: Mapping[str, Any]) -> None:
     for text in outcome.warnings:
         module.warn(text)
-    answer = result(kind, outcome)
     if outcome.failure:
         module.fail_json(msg=outcome.failure, **answer)
     module.exit_json(**answer)
 
 
-def result(kind: Kind, outcome: Outcome) -> dict[str, Any]:
+def result(kind: Kind | Operation, outcome: Outcome) -> dict[str, Any]:
     """What the module returns. The diff is always the plan's, so that check and real run show the same."""
     before, after = (shown(kind, states) for states in outcome.predicted)
     return {

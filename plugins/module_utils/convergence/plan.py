@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
@@ -69,6 +69,15 @@ class Plan:
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
+
+    def with_consents(self, further: Mapping[Key, Sequence[Consent]]) -> Plan:
+        """The same plan with further consents, by the key of their thing; its first step asks for them."""
+        left = dict(further)
+        steps = []
+        for step in self.steps:
+            added = tuple(consent for consent in left.pop(step.key, ()) if consent not in step.consent)
+            steps.append(replace(step, consent=(*step.consent, *added)) if added else step)
+        return Plan(tuple(steps))
 
     def before(self) -> dict[Key, Mapping[str, Any] | None]:
         """The state of everything the plan touches, before its first step."""
