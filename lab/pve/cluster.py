@@ -33,6 +33,7 @@ class Cluster(Access):
         self.ha_master, self.ha_active = None, False
         self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
+        self.networks = {}
         self.recorder = Recorder()
         self.faults = Faults()
         self.delay = 0.0

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from lab.pve.cluster import Cluster
 from lab.pve.faults import RequestFault, TaskFault
 from lab.pve.limits import LikeRecorded
+from lab.pve.network_view import NetworkView
 from lab.pve.recorder import Request
 from lab.pve.state import NodeSpec, node_specs
 from lab.pve.tls import make_certificates
@@ -248,6 +249,12 @@ class Lab:
     def require_otp(self, code: str | None) -> None:
         """Logins with a password need this one-time password as well; None ends that."""
         self.cluster.one_time_password = code
+
+    # -------------------------------------------------------------- network
+
+    def network(self, node: str) -> NetworkView:
+        """The node's network: the file in force, the staged one, what is up, and levers."""
+        return NetworkView(self.call, lambda: self.cluster.network_of(node))
 
     # --------------------------------------------------------------- guests
 

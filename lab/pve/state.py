@@ -14,12 +14,20 @@ TEMPLATE = "vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """A node's name and hardware."""
+    """A node's name and hardware.
+
+    `nics`: its network cards, the first of which is in vmbr0; `physical`: they are hardware, which the API says with
+    `exists` and lists without a stanza too (the recorded cluster's were virtual); `interfaces`: the text of its
+    /etc/network/interfaces in place of the usual one.
+    """
 
     name: str
     cpus: int = 16
     memory_bytes: int = 64 * GIB
     disk_bytes: int = 100 * GIB
+    nics: tuple[str, ...] = ("eno1", "eno2", "eno3", "eno4")
+    physical: bool = True
+    interfaces: str | None = None
 
 
 def node_specs(nodes: int | list[str] | list[NodeSpec]) -> list[NodeSpec]:

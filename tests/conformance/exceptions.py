@@ -11,6 +11,7 @@ MANAGER_LAGS = "the HA manager's view of nodes lags behind without quorum and af
 
 # <file's number>#<number of the exchange in it>
 EXCHANGES = {
+    "13#43": "a node that is just off times out before its neighbours know that there is no route to it",
     "22#57": OTHERS,
     "22#164": OTHERS,
     "24#324": ADDED_UP,
@@ -27,8 +28,9 @@ EXCHANGES = {
 
 GONE = "the row before it had removed or replaced the subject, so the recorded answer is about its absence"
 MEMBER = "the guest was a member already, left over from an earlier row"
-COMPANIONS = "sent together with other parameters that the row does not name"
 NO_PROGRAM = "the recorded host lacked a program or a file that real ones have (genisoimage, virt-fw-vars, OVMF images)"
+
+NEIGHBOURS = "its place counts interfaces of other rows that were still staged on the recorded node"
 
 # The row's number among the kinds that are replayed, with its parameter as a check.
 ROWS = {
@@ -38,9 +40,6 @@ ROWS = {
     (117, "strict"): GONE,
     (118, "(create)"): "the order counts a rule of another row that was still there",
     (131, "rule"): GONE,
-    (153, "dow"): COMPANIONS,
-    (154, "dow"): COMPANIONS,
-    (157, "notes-template"): COMPANIONS,
     (360, "efidisk0"): NO_PROGRAM,
     (361, "efidisk0"): NO_PROGRAM,
     (392, "ide0"): NO_PROGRAM,
@@ -50,5 +49,7 @@ ROWS = {
     (483, "scsi1"): NO_PROGRAM,
     (484, "scsi1"): NO_PROGRAM,
     (604, "ide2"): NO_PROGRAM,
+    (1831, "(create)"): NEIGHBOURS,
+    (2077, "(create)"): NEIGHBOURS,
     (1463, "encryption-key"): "the recorded host lacked proxmox-backup-client, which makes the key",
 }

@@ -45,6 +45,8 @@ def normal(value: Any, key: str = "", owner: dict[str, Any] | None = None) -> An
     if key in HARDWARE and (owner or {}).get("type") in ("node", "storage"):
         return "*"
     if isinstance(value, str):
+        if key == "changes":
+            return re.sub(r"\t\d{4}-\d\d-\d\d [\d:.]+ [+-]\d{4}$", "\t<time>", value, flags=re.M)
         if key in UNORDERED:
             value = ",".join(sorted(value.split(",")))
         if key == "status" and re.search(r"\b\d\d:\d\d:\d\d\b", value):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ SECTION = re.compile(r"^#{3,5} ")
 
 @dataclass(frozen=True)
 class Exchange:
-    """One recorded request and its answer; `body` is None where the recording cut it off or it was not JSON."""
+    """One recorded request and its answer; `body` is None where the recording cut it off or it was not JSON.
+
+    `noted`: what was looked at on the host after it, such as the file an answer is about.
+    """
 
     file: str
     number: int
@@ -35,6 +39,7 @@ class Exchange:
     exitstatus: str | None = None
     curl: list[str] = field(default_factory=list)
     section: str = ""
+    noted: str = ""
 
     @property
     def title(self) -> str:
@@ -45,8 +50,9 @@ class Exchange:
         return (who + line).replace("\n", "\\n")
 
 
-def split_parameters(method: str, path: str, rest: str) -> list[tuple[str, str]]:
-    """'a=1 b=two words c=3' by the names the endpoint knows, since values hold blanks and newlines."""
+def split_parameters(method: str, path: str, rest: str, others: Collection[str] = ()) -> list[tuple[str, str]]:
+    """'a=1 b=two words c=3' by the names the endpoint knows, or that it said it does not (`others`), since values hold
+    blanks and newlines."""
     match = schema.match(path)
     info = match.methods.get(method) if match else None
     known = ((info or {}).get("parameters") or {}).get("properties", {})
@@ -54,7 +60,7 @@ def split_parameters(method: str, path: str, rest: str) -> list[tuple[str, str]]
     position, name = 0, ""
     for hit in re.finditer(r"(?:^|(?<=\s))([a-zA-Z][\w-]*)=", rest):
         first = not found and not name
-        if not first and schema.property_schema(known, hit.group(1)) is None:
+        if not first and hit.group(1) not in others and schema.property_schema(known, hit.group(1)) is None:
             continue
         if name:
             found.append((name, rest[position : hit.start()].rstrip(" ")))
@@ -86,6 +92,17 @@ def _json(text: str) -> Any:
         return None
 
 
+def errors_of(body: Any) -> dict[str, str]:
+    """The refusals by parameter."""
+    return (body.get("errors") or {}) if isinstance(body, dict) else {}
+
+
+def _split_noted(text: str) -> tuple[str, str]:
+    """(the answer, what was looked at after it): a JSON answer is one line, cut off or not."""
+    first, _sep, rest = text.partition("\n")
+    return (first, rest.strip("\n")) if first.startswith(("{", "[")) else (text, "")
+
+
 def load(name: str) -> list[Exchange]:
     """Every exchange of one transcript, in order."""
     out = []
@@ -112,7 +129,7 @@ def load(name: str) -> list[Exchange]:
             if re.match(r"^   \[[\d.]+s\]$", line) or line.startswith("Content-Type: "):
                 continue
             body_lines.append(line)
-        text = "\n".join(body_lines).strip("\n")
+        text, noted = _split_noted("\n".join(body_lines).strip("\n"))
         curl: list[str] = []
         who = ""
         params: list[tuple[str, str]] = []
@@ -124,11 +141,12 @@ def load(name: str) -> list[Exchange]:
             if request is None:
                 continue
             who, method, path = request.group("who") or "", request.group("method"), request.group("path")
-            params = split_parameters(method, path.partition("?")[0], request.group("rest") or "")
+            refused = [name for name, why in errors_of(_json(text)).items() if why == schema.NOT_IN_SCHEMA]
+            params = split_parameters(method, path.partition("?")[0], request.group("rest") or "", refused)
         out.append(
             Exchange(
                 name, number, who, method, path, params, int(status.group(1)), status.group(2), _json(text), text,
-                exitstatus, curl, section,
+                exitstatus, curl, section, noted,
             )
         )  # fmt: skip
     return out

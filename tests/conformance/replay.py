@@ -18,7 +18,7 @@ from lab.pve import Lab, NodeSpec
 
 UPID = re.compile(r"UPID:[^\s:]+:[0-9A-F]{8}:[0-9A-F]{8}:[0-9A-F]{8}:[^\s:]*:[^\s:]*:[^\s:]+:")
 NODES = ("pve1", "pve2", "pve3")
-OUTCOME = ("errors", "message", "data", "total", "success", "status")
+OUTCOME = ("errors", "message", "data", "total", "success", "status", "changes")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,21 @@ class Player:
         different = compare(exchange, answer)
         if exchange.exitstatus is not None and started:
             different += self.compare_task(exchange, answer.body["data"])
+        if exchange.noted and "/network" in exchange.path:
+            different += self.compare_file(exchange)
         return different
+
+    def compare_file(self, exchange: Exchange) -> list[str]:
+        """What was seen of /etc/network/interfaces.new: all of it, or one interface's stanza."""
+        staged = self.lab.network(exchange.path.split("/")[2]).pending or ""
+        _active, whole, text = exchange.noted.rpartition("-----NEW\n")
+        if whole:
+            return normal_form.differences(text.strip("\n"), staged.strip("\n"), "file")
+        if not text.startswith("iface "):
+            return []
+        name = text.split()[1]
+        mine = [part for part in re.split(r"\n\n(?:auto \S+\n)?", staged) if part.startswith(f"iface {name} ")]
+        return normal_form.differences(text.strip("\n"), "\n\n".join(mine), "stanza")
 
     def compare_task(self, exchange: Exchange, upid: str) -> list[str]:
         node = upid.split(":")[1]
@@ -130,7 +144,9 @@ def compare(exchange: Exchange, answer: Answer) -> list[str]:
 def replay(scene: Scene) -> list[Result]:
     """The results of one scene on a lab of its own."""
     with Lab(
-        nodes=[NodeSpec(name, cpus=2, memory_bytes=25276502016, disk_bytes=270553174016) for name in NODES]
+        nodes=[
+            NodeSpec(name, cpus=2, memory_bytes=25276502016, disk_bytes=270553174016, physical=False) for name in NODES
+        ]
     ) as lab:
         scene.start(lab)
         player = Player(lab, scene)

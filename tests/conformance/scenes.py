@@ -18,6 +18,7 @@ AREAS = {
     "pools": r"^/pools(/|$)",
     "ha": r"^/cluster/ha(/|$)",
     "backup jobs": r"^/cluster/backup",
+    "network": r"^/nodes/[^/]+/network(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
     "guests": r"^/nodes/[^/]+/(qemu|lxc)(/(?!.*(firewall|rrd|remote_migrate))|$)",
     "inventory": r"^/cluster/(resources|status|nextid)$|^/nodes(/[^/]+/(status|version))?$|^/version$",
@@ -221,6 +222,7 @@ def _other_tasks(*tasks: tuple[str, str, str]) -> Start:
 
 def _limited(lab: Lab) -> None:
     basics(lab)
+    _staged_interfaces(lab)
 
     def edit(cluster: Any) -> None:
         bulk_guests(cluster)
@@ -262,8 +264,16 @@ def _auditor(lab: Lab) -> None:
     change(lab, edit)
 
 
+def _staged_interfaces(lab: Lab) -> None:
+    """What another session had left."""
+    network = lab.network("pve1")
+    network.stage("rtovs", type="OVSBridge", autostart=1)
+    network.stage("rtvl", {"type": "vlan", "vlan-raw-device": "eno2", "vlan-id": "41"})
+
+
 def _inventory(lab: Lab) -> None:
     basics(lab)
+    _staged_interfaces(lab)
 
     def edit(cluster: Any) -> None:
         bulk_guests(cluster)
@@ -305,6 +315,65 @@ def _one_of_three(lab: Lab) -> None:
     change(lab, edit)
 
 
+APPLIED = """auto lo
+iface lo inet loopback
+
+iface eno1 inet manual
+
+iface eno2 inet manual
+
+auto eno3
+iface eno3 inet manual
+
+auto eno4
+iface eno4 inet manual
+
+auto vlan50
+iface vlan50 inet manual
+    ovs_type OVSIntPort
+    ovs_bridge vmbr2
+
+auto bond0
+iface bond0 inet manual
+    ovs_bonds eno3 eno4
+    ovs_type OVSBond
+    ovs_bridge vmbr2
+    ovs_options bond_mode=active-backup
+
+auto vmbr0
+iface vmbr0 inet static
+    address 10.99.0.11/24
+    gateway 10.99.0.1
+    bridge-ports eno1
+    bridge-stp off
+    bridge-fd 0
+
+iface vmbr1 inet manual
+    bridge-ports none
+    bridge-stp off
+    bridge-fd 0
+
+auto vmbr2
+iface vmbr2 inet manual
+    ovs_type OVSBridge
+    ovs_ports vlan50 bond0
+
+source /etc/network/interfaces.d/*
+"""
+
+
+def _applied_before(lab: Lab) -> None:
+    """What an earlier session had applied."""
+    basics(lab)
+    lab.network("pve1").boot_with(APPLIED)
+
+
+def _powered_on(lab: Lab) -> None:
+    lab.regain_quorum()
+    for node in ("pve2", "pve3"):
+        lab.node_online(node)
+
+
 def _offline(*nodes: str) -> Start:
     def start(lab: Lab) -> None:
         for node in nodes:
@@ -316,9 +385,7 @@ def _offline(*nodes: str) -> Start:
 
 
 def _all_back(lab: Lab) -> None:
-    lab.regain_quorum()
-    for node in ("pve2", "pve3"):
-        lab.node_online(node)
+    _powered_on(lab)
     # What ran on the dead node does not run after its restart.
     change(lab, lambda cluster: cluster.mark_stopped(cluster.guest(103)))
 
@@ -354,6 +421,17 @@ QEMU_IMG = (
 SCENES = [
     Scene("01-storage-pools.txt", _empty, skip="^POST /access"),
     Scene("02-cluster-crud.txt", _empty, areas=("backup jobs",)),
+    Scene("03-network.txt", _empty),
+    Scene("04-ovs.txt", _empty),
+    Scene("06-apply.txt", _applied_before),
+    Scene(
+        "13-network-merge-offline-noquorum.txt",
+        _empty,
+        {"pve3 offline": _offline("pve3"), "pve2 offline too: no quorum": _offline("pve2", "pve3")},
+        before={54: _powered_on},
+        areas=("network", "guests", "tasks", "inventory"),
+    ),
+    Scene("14-network-merge.txt", _empty, areas=("network",)),
     Scene("07-qemu.txt", _no_template, before={33: _failing("qmclone")}),
     Scene(
         "08-running-vm.txt",
