@@ -127,6 +127,15 @@ make_venv() {
   fi
 }
 
+# need_containers: installs what hosts in containers (lab/hosts) need; fails, with what is missing in NO_CONTAINERS.
+need_containers() {
+  local packages
+  read -ra packages < <("$VENV/bin/python" -c 'from lab.hosts.podman import missing_packages; print(*missing_packages())')
+  ((${#packages[@]} == 0)) || install_packages "${packages[@]}" || true
+  NO_CONTAINERS=$("$VENV/bin/python" -c 'from lab.hosts.podman import why_not; print(why_not())')
+  [[ -z $NO_CONTAINERS ]]
+}
+
 # link_collection: makes this tree findable as hospital.continuity, and keeps a person's own ansible.cfg out of what runs here.
 link_collection() {
   local link=$COLLECTIONS/ansible_collections/hospital/continuity

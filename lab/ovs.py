@@ -14,25 +14,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Self
 
+from lab.ovs_writes import FailingWrite
+
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _SBIN = "/usr/sbin:/sbin"
-
-
-# Stands before the real ovs-vsctl on PATH while writes are to fail: reading passes, the n-th writing call does not.
-_FAILING = """#!/bin/sh
-case " $* " in *" --no-wait "*) exec {vsctl} "$@" ;; esac
-count=$(( $(cat {counter}) + 1 ))
-echo $count > {counter}
-[ $count -eq {number} ] || exec {vsctl} "$@"
-{before}
-echo "ovs-vsctl: transaction error: the lab lets this write fail" >&2
-exit 1
-"""
 
 
 def available() -> bool:
@@ -45,10 +34,11 @@ class OvsLab:
     """`with OvsLab() as lab:` and then `lab.database` is the address of a running Open vSwitch.
 
     dummy: datapaths of type dummy, which need no network interface, beside those of type netdev.
+    pretended_nics: NICs are pretended as well, of any name: no network interface of this host can be touched.
     """
 
-    def __init__(self, *, dummy: bool = True) -> None:
-        self._dummy = dummy
+    def __init__(self, *, dummy: bool = True, pretended_nics: bool = False) -> None:
+        self._dummy = ["--enable-dummy=system" if pretended_nics else "--enable-dummy"] if dummy else []
         self.directory = Path()
         self.database = ""
 
@@ -64,6 +54,7 @@ class OvsLab:
                 "ovsdb-server",
                 self._path("conf.db"),
                 f"--remote=p{self.database}",
+                f"--unixctl={self._path('ovsdb-server.ctl')}",
                 *self._daemon("ovsdb-server"),
             )
             self.vsctl("--no-wait", "init")
@@ -81,14 +72,15 @@ class OvsLab:
 
     def start_switch(self) -> None:
         """Start ovs-vswitchd (again)."""
-        dummy = ["--enable-dummy"] if self._dummy else []
-        self._program("ovs-vswitchd", self.database, "--disable-system", *dummy, *self._daemon("ovs-vswitchd"))
+        # Its control socket is where programs look for it, in the directory of the database.
+        options = ["--disable-system", *self._dummy, *self._daemon("ovs-vswitchd")]
+        self._program("ovs-vswitchd", self.database, *options)
         self.vsctl("--no-wait", "init")
 
     def stop_switch(self) -> None:
         """Stop ovs-vswitchd; with it go its datapaths and their interfaces."""
-        if (self.directory / "ovs-vswitchd.ctl").exists():
-            self._program("ovs-appctl", "-t", self._path("ovs-vswitchd.ctl"), "exit", "--cleanup")
+        if (self.directory / "ovs-vswitchd.pid").exists():
+            self.appctl("exit", "--cleanup")
         self._stop("ovs-vswitchd")
 
     def stop_database(self) -> None:
@@ -98,41 +90,31 @@ class OvsLab:
         """What somebody at the machine's console does."""
         return self._program("ovs-vsctl", f"--db={self.database}", "--timeout=10", *words)
 
+    def appctl(self, *words: str) -> str:
+        """What ovs-vswitchd itself says."""
+        return self._program("ovs-appctl", "--timeout=10", "-t", "ovs-vswitchd", *words)
+
     @property
     def writes(self) -> int:
-        """How many transactions ovs-vsctl has written to the database since it was made."""
+        """How many transactions have been written to the database since it was made."""
         return len(self.transactions())
 
     def transactions(self) -> list[str]:
         """Those transactions: the database's file is a log that says which command each was. What ovs-vswitchd writes
         (status, statistics) is not among them."""
         text = self._program("ovsdb-tool", "show-log", self._path("conf.db"))
-        return [line for line in text.splitlines() if line.startswith("record ") and "ovs-vsctl" in line]
+        records = (line for line in text.splitlines() if line.startswith("record "))
+        return [line for line in records if "ovs-vsctl" in line or "hospital.continuity" in line]
 
-    @contextmanager
-    def failing_write(self, number: int, *, lost: bool = False) -> Iterator[None]:
-        """The number-th write (from 1) that a program of this process makes fails; `lost`: it is carried out, and its
-        answer lost."""
-        vsctl = shutil.which("ovs-vsctl")
-        counter, program = self.directory / "writes", self.directory / "failing" / "ovs-vsctl"
-        program.parent.mkdir(exist_ok=True)
-        counter.write_text("0")
-        before = f'{vsctl} "$@"' if lost else ":"
-        program.write_text(_FAILING.format(vsctl=vsctl, counter=counter, number=number, before=before))
-        program.chmod(0o755)
-        path = os.environ["PATH"]
-        os.environ["PATH"] = f"{program.parent}:{path}"
-        try:
-            yield
-        finally:
-            os.environ["PATH"] = path
+    def failing_write(self, number: int, *, lost: bool = False) -> AbstractContextManager[None]:
+        """The number-th write (from 1) in the block fails; `lost`: it is carried out, and its answer lost."""
+        return FailingWrite(self.directory / "db.sock", number, lost=lost)
 
     def _path(self, name: str) -> str:
         return str(self.directory / name)
 
     def _daemon(self, name: str) -> list[str]:
         return [
-            f"--unixctl={self._path(name)}.ctl",
             f"--pidfile={self._path(name)}.pid",
             f"--log-file={self._path(name)}.log",
             "--detach",
