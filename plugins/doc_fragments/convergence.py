@@ -89,3 +89,22 @@ options:
     type: int
     default: 3
 """
+
+    OPERATION = r"""
+options:
+  verify_timeout:
+    description:
+      - How many seconds to wait after the operation for the conditions that a successful command does not promise.
+      - What still does not hold then is returned in RV(unmet). Nothing is waited for when nothing was done.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description:
+      - Can run in check mode. It then refuses what the real run would refuse, and predicts its steps and diff.
+      - What an earlier task would have made before is a warning then instead of an error.
+    support: full
+  diff_mode:
+    description: Returns what would change or did change, as it was planned.
+    support: full
+"""

@@ -11,8 +11,8 @@ version_added: 1.0.0
 author: hospital.continuity contributors (!UNKNOWN)
 description:
   - Makes the bridges of an Open vSwitch as they are written, or absent.
-  - What is there is read from Open vSwitch's database. All that has to change at one bridge is written in one
-    transaction, and only what differs is written.
+  - What is there is read from Open vSwitch's database. All that has to change in a task, at however many bridges, is
+    written in one transaction, and only what differs is written.
   - Ports and bonds of a bridge are not this module's. It never adds or removes one, except that a bridge which is
     removed takes its ports with it, for which it asks.
 options:
@@ -81,12 +81,15 @@ options:
 notes:
   - "Words for O(allow): V(cut_bridge:<name>) lets a bridge be removed that still has ports beside its own, and lets a
     change through that interrupts the ports of the bridge (O(config[].datapath_type), O(config[].fail_mode=secure),
-    turning on O(config[].stp_enable) or O(config[].rstp_enable)). The message that asks for it names the ports."
+    turning on O(config[].stp_enable) or O(config[].rstp_enable)). The message that asks for it names the ports.
+    V(management_path) lets the path be touched through which this host is managed; that takes an armed checkpoint as
+    well."
   - A command of Open vSwitch can succeed although nothing works. This module therefore looks whether C(ovs-vswitchd)
     runs and has taken up the configuration, whether the bridge has a datapath, whether its local port works, and
     whether the controllers listed are connected; see RV(unmet).
 extends_documentation_fragment:
   - hospital.continuity.ovs
+  - hospital.continuity.ovs.management
   - hospital.continuity.convergence
   - hospital.continuity.convergence.allow
 """

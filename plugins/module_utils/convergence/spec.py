@@ -111,7 +111,9 @@ class Field:
             spec["required"] = True
         if self.write_only or self.secret:
             spec["no_log"] = True
-        elif any(word in self.name for word in ("password", "secret", "keys", "keyring", "pubkey", "keylocation")):
+        elif self.name == "key" or any(
+            word in self.name for word in ("password", "secret", "keys", "keyring", "pubkey", "keylocation")
+        ):
             # Ansible asks for a word on anything that sounds secret.
             spec["no_log"] = False
         if self.fields:

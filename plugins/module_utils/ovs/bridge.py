@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database i
     elements,
     single,
 )
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.kind import OvsKind
 
 # The local port of a bridge is a network interface, and Linux gives those 15 characters.
@@ -150,7 +151,7 @@ class BridgeKind(OvsKind):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def commands(self, step: Step) -> Sequence[Command]:
+    def commands(self, step: Step, tag: str) -> Sequence[Command]:
         name = str(step.key[0])
         if step.action == DELETE:
             return (("--if-exists", "del-br", name),)
@@ -164,7 +165,7 @@ class BridgeKind(OvsKind):
             elif option == "protocols":
                 settings.append(f"protocols=[{','.join(value or ())}]")
             elif option == "controller":
-                commands.extend(_controllers(name, value or (), step.facts.get("controllers", {})))
+                commands.extend(_controllers(name, value or (), step.facts.get("controllers", {}), tag))
             elif option == "mtu_request":
                 commands.append(("set", "Interface", name, f"mtu_request={'[]' if value is None else value}"))
             else:
@@ -175,7 +176,11 @@ class BridgeKind(OvsKind):
 
     # -- what a transaction does not promise ------------------------------------------------------------------------
 
-    def problems(self, plan: Plan, tables: Tables) -> Sequence[str]:
+    def touches(self, step: Step) -> Collection[str]:
+        quiet = step.action == UPDATE and set(step.options) <= {"external_ids"}
+        return () if quiet else (str(step.key[0]),)
+
+    def problems(self, plan: Plan, tables: Tables, host: Host) -> Sequence[str]:
         known = elements(tables["Open_vSwitch"][0]["datapath_types"]) if tables["Open_vSwitch"] else []
         ports = {row["name"] for row in tables["Port"]} - {row["name"] for row in tables["Bridge"]}
         problems = []
@@ -195,11 +200,8 @@ class BridgeKind(OvsKind):
                 )
         return problems
 
-    def unmet(self, things: Mapping[Key, Thing], declared: Declaration, tables: Tables) -> Sequence[Unmet]:
+    def unmet(self, things: Mapping[Key, Thing], declared: Declaration, tables: Tables, host: Host) -> Sequence[Unmet]:
         result: list[Unmet] = []
-        switch = tables["Open_vSwitch"][0] if tables["Open_vSwitch"] else {"cur_cfg": 0, "next_cfg": 0}
-        if switch["cur_cfg"] < switch["next_cfg"]:
-            result.append(Unmet("ovs-vswitchd has not taken up the last change of the configuration.", passing=True))
         bridges, interfaces = _by_name(tables["Bridge"]), _by_name(tables["Interface"])
         controllers = {row["_uuid"]: row for row in tables["Controller"]}
         for item in declared.items:
@@ -259,12 +261,13 @@ def _map_entries(name: str, column: str, before: Mapping[str, str], after: Mappi
     return commands
 
 
-def _controllers(name: str, wanted: Sequence[str], current: Mapping[str, str]) -> Sequence[Command]:
+def _controllers(name: str, wanted: Sequence[str], current: Mapping[str, str], tag: str) -> Sequence[Command]:
     """Only the controllers that come or go: ovs-vsctl's set-controller would cut the others' connections as well."""
     commands: list[Command] = []
     for number, target in enumerate(target for target in wanted if target not in current):
-        commands.append((f"--id=@controller{number}", "create", "Controller", f"target={atom(target)}"))
-        commands.append(("add", "Bridge", name, "controller", f"@controller{number}"))
+        row = f"@{tag}controller{number}"
+        commands.append((f"--id={row}", "create", "Controller", f"target={atom(target)}"))
+        commands.append(("add", "Bridge", name, "controller", row))
     gone = [uuid for target, uuid in sorted(current.items()) if target not in wanted]
     if gone:
         commands.append(("remove", "Bridge", name, "controller", *gone))
@@ -278,7 +281,7 @@ def _boolean(name: str) -> Field:
 BRIDGE = BridgeKind(
     name="bridge",
     identity=("name",),
-    words=("cut_bridge",),
+    words=("cut_bridge", "management_path"),
     tables=(
         ("Open_vSwitch", ("cur_cfg", "next_cfg", "datapath_types")),
         (

@@ -13,12 +13,13 @@ import contextlib
 import json
 import re
 import signal
-import socket
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed, Runner, run
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.jsonrpc import Session
 
 DEFAULT_ADDRESS = "unix:/var/run/openvswitch/db.sock"
 # What ovs-vswitchd holds in the database while it runs.
@@ -84,16 +85,62 @@ class Database:
             raise self._refused(done)
         return spoken(done.errors)
 
+    def write(self, operations: Sequence[Mapping[str, Any]], comment: str) -> Sequence[str]:
+        """The same by operations of RFC 7047 over the database's own socket, for what must not be seen.
+
+        ovs-vsctl takes values on its command line, which every user of the machine can read, and writes that line to
+        the system's log and to the comment of the transaction in the database's log. A pre-shared key must not be in
+        any of them. `comment` is what those logs get instead. Source: RFC 7047, section 4.1.3."""
+        switch = {"table": "Open_vSwitch", "where": []}
+        transaction = [
+            *operations,
+            {"op": "comment", "comment": comment},
+            {"op": "mutate", **switch, "mutations": [["next_cfg", "+=", 1]]},
+            {"op": "select", **switch, "columns": ["next_cfg"]},
+        ]
+        if self._run is not run:
+            raise TransactionRefused(
+                "A secret can be written on the host of the database only.", hint="Run the module on that host."
+            )
+        try:
+            with Session(self.address, self.timeout) as session:
+                self.writes += 1
+                results = session.call("transact", "Open_vSwitch", *transaction)
+                refusals = [_refusal(result) for result in results if isinstance(result, dict) and "error" in result]
+                if refusals:
+                    self.writes -= 1
+                    raise TransactionRefused(
+                        f"Open vSwitch answered: {'; '.join(refusals)}.", hint="Nothing of this step was done."
+                    )
+                self._await_switch(session, results[-1]["rows"][0]["next_cfg"])
+        except (OSError, ValueError, LookupError, TypeError) as problem:
+            raise DatabaseUnreachable(
+                f"Open vSwitch's database at {self.address} did not answer as expected ({type(problem).__name__}).",
+                hint="A secret goes through its socket (unix: or tcp:). Look at ovsdb-server; then run again.",
+            ) from None
+        return ()
+
+    def _await_switch(self, session: Session, wanted: int) -> None:
+        """Until ovs-vswitchd has taken the change up, or the time is over: then looking will show it."""
+        deadline = time.monotonic() + self.timeout
+        select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["cur_cfg"]}
+        pause = 0.01
+        while time.monotonic() < deadline:
+            (answer,) = session.call("transact", "Open_vSwitch", select)
+            if answer["rows"][0]["cur_cfg"] >= wanted:
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, 0.5)
+
     def switch_runs(self) -> bool:
         """Whether an ovs-vswitchd works on this database: while one does, the database does not give its lock away.
 
         A database that cannot be asked this way (TLS) counts as attended. Source: RFC 7047, section 4.1.8."""
-        with contextlib.suppress(OSError, ValueError), _connected(self.address, self.timeout) as connection:
-            request = {"method": "lock", "params": [_SWITCH_LOCK], "id": 0}
-            connection.sendall(json.dumps(request).encode())
-            answer, _end = json.JSONDecoder().raw_decode(connection.recv(65536).decode())
+        if self._run is not run:
+            return self._run(appctl(self.address, "version"), timeout=self.timeout + 5.0).status == 0
+        with contextlib.suppress(OSError, ValueError), Session(self.address, self.timeout) as session:
             # Closing the connection gives the lock back.
-            return bool(answer.get("result") != {"locked": True})
+            return bool(session.call("lock", _SWITCH_LOCK) != {"locked": True})
         return True
 
     def _vsctl(self, words: Sequence[str]) -> Completed:
@@ -128,21 +175,22 @@ def atom(value: str) -> str:
     return json.dumps(value)
 
 
-def _connected(address: str, timeout: float) -> socket.socket:
-    scheme, _colon, rest = address.partition(":")
-    if scheme == "unix":
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.settimeout(timeout)
-            connection.connect(rest)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-    if scheme == "tcp":
-        host, _colon, port = rest.rpartition(":")
-        return socket.create_connection((host.strip("[]"), int(port)), timeout)
-    raise ValueError(address)
+def appctl(address: str, *words: str) -> list[str]:
+    """The argv that asks the ovs-vswitchd beside this database; its socket lies where the database's does."""
+    scheme, _colon, path = address.partition(":")
+    directory = path.rpartition("/")[0] if scheme == "unix" else ""
+    where = ["env", f"OVS_RUNDIR={directory}"] if directory else []
+    return [*where, "ovs-appctl", "--timeout=5", "-t", "ovs-vswitchd", *words]
+
+
+def _refusal(result: Mapping[str, Any]) -> str:
+    """An operation's error. Only of these errors is it known that their details repeat no value but a name."""
+    error = str(result["error"])
+    if error == "timed out":
+        return "a row that was to be changed is gone"
+    if error in ("constraint violation", "referential integrity violation") and result.get("details"):
+        return f"{error}: {str(result['details']).rstrip('.')}"
+    return error
 
 
 def _rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,18 +13,21 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.backend im
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database import DEFAULT_ADDRESS, Database
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.kind import OvsKind
 
-CONNECTION_ARGUMENTS: Mapping[str, Any] = {
+READING_ARGUMENTS: Mapping[str, Any] = {
     "database": {"type": "str", "default": DEFAULT_ADDRESS},
     "timeout": {"type": "int", "default": 10},
 }
+CONNECTION_ARGUMENTS: Mapping[str, Any] = {**READING_ARGUMENTS, "management_address": {"type": "str"}}
 
 
 def run(kind: OvsKind) -> None:
     """The whole of a module that describes a state in Open vSwitch."""
-    module.run(kind, CONNECTION_ARGUMENTS, _open_backend)
+    module.run(kind, CONNECTION_ARGUMENTS, open_backend)
 
 
-def _open_backend(params: Mapping[str, Any]) -> OvsBackend:
+def open_backend(params: Mapping[str, Any]) -> OvsBackend:
+    """The backend that the connection options describe. Raises InvalidInput."""
     if params["timeout"] < 1:
         raise InvalidInput(f"timeout: {params['timeout']} is not a number of seconds.", hint="Give 1 or more.")
-    return OvsBackend(Database(params["database"], timeout=params["timeout"]))
+    database = Database(params["database"], timeout=params["timeout"])
+    return OvsBackend(database, management_address=params.get("management_address") or "")

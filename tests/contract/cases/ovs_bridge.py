@@ -19,6 +19,11 @@ def with_a_port(system: Any) -> None:
     system.lab.vsctl("add-port", NAME, port, "--", "set", "Interface", port, "type=dummy")
 
 
+def on_the_management_path(system: Any) -> None:
+    """The only interface that holds an address for sure; a bridge of that name in the lab touches nothing."""
+    system.arm_checkpoint()
+
+
 def raw(system: Any, item: Item) -> Any:
     return system.bridge(item["name"])
 
@@ -46,6 +51,7 @@ CASE = Case(
         Option("external_ids", {"purpose": "iscsi"}, {"purpose": 'guests, and "more"'}),
     ),
     raw=raw,
+    info="bridge",
     stated={"datapath_type": "dummy"},
     several=[
         {**BASE, "name": f"{PREFIX}br0", "rstp_enable": True, "other_config": {"rstp-priority": 28672}},
@@ -69,5 +75,11 @@ CASE = Case(
         cut("secure", fail_mode="secure"),
         cut("stp", stp_enable=True),
         cut("rstp", rstp_enable=True),
+        Scenario(
+            "management_path",
+            {"config": [{**BASE, "name": "lo"}], "management_address": "127.0.0.1"},
+            "lo",
+            setup=on_the_management_path,
+        ),
     ),
 )

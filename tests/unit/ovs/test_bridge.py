@@ -15,6 +15,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import CREATE, DELETE, Plan, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.bridge import BRIDGE
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 
 FACTS = {"ports": ["eno1", "tap100i0"], "controllers": {"tcp:192.0.2.1:6653": "uuid-1"}}
 STANDING = {
@@ -33,7 +34,7 @@ def planned(current, *config, facts=None, **params) -> Plan:
 
 def commands(state, item, **params) -> list[str]:
     (step,) = planned(state, {"name": "vmbr0", **item}, **params)
-    return [" ".join(command) for command in BRIDGE.commands(step)]
+    return [" ".join(command) for command in BRIDGE.commands(step, "")]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_new_bridge_is_one_transaction():
         CREATE,
         {"disable-in-band": "true", "mac-table-size": "4096"},
     )
-    assert [" ".join(command) for command in BRIDGE.commands(step)] == [
+    assert [" ".join(command) for command in BRIDGE.commands(step, "")] == [
         "add-br vmbr0",
         '--id=@controller0 create Controller target="ptcp:6653"',
         "add Bridge vmbr0 controller @controller0",
@@ -133,9 +134,25 @@ def test_what_cuts_ports_off_names_them_and_needs_the_word(item, state):
     consent.require(without_ports, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("item", "names"),
+    [({"external_ids": {"a": "b"}}, ()), ({"rstp_enable": False}, ("vmbr0",)), ({"mtu_request": 9000}, ("vmbr0",))],
+)
+def test_what_cannot_interrupt_does_not_touch_the_management_path(item, names):
+    (step,) = planned(STANDING, {"name": "vmbr0", **item})
+    assert BRIDGE.touches(step) == names
+
+
+def test_rows_of_two_bridges_in_one_transaction_have_different_names():
+    config = [{"name": f"vmbr{number}", "controller": ["ptcp:6653"]} for number in (1, 2)]
+    plan = planned(None, *config)
+    rows = [words[0] for n, step in enumerate(plan) for words in BRIDGE.commands(step, f"s{n}") if "create" in words]
+    assert rows == ["--id=@s0controller0", "--id=@s1controller0"]
+
+
 def test_removing_is_one_command():
     (step,) = planned(STANDING, {"name": "vmbr0"}, state="absent")
-    assert (step.action, BRIDGE.commands(step)) == (DELETE, (("--if-exists", "del-br", "vmbr0"),))
+    assert (step.action, BRIDGE.commands(step, "")) == (DELETE, (("--if-exists", "del-br", "vmbr0"),))
     assert not planned(None, {"name": "vmbr0"}, state="absent")
 
 
@@ -167,6 +184,9 @@ def test_a_name_too_long_for_an_interface_is_refused_where_it_would_be_made():
     assert not BRIDGE.plan({("vmbr0123456789ab",): Thing({})}, declared)
 
 
+HOST = Host()
+
+
 def tables(**more):
     return {
         "Open_vSwitch": [{"cur_cfg": 3, "next_cfg": 3, "datapath_types": ["netdev", "system"]}],
@@ -179,18 +199,18 @@ def tables(**more):
 
 
 def test_a_datapath_type_nobody_has_is_known_beforehand():
-    (problem,) = BRIDGE.problems(planned(None, {"name": "vmbr0", "datapath_type": "netdevv"}), tables())
+    (problem,) = BRIDGE.problems(planned(None, {"name": "vmbr0", "datapath_type": "netdevv"}), tables(), HOST)
     assert "netdevv" in problem and "netdev, system" in problem
-    assert not BRIDGE.problems(planned(None, {"name": "vmbr0"}), tables())
+    assert not BRIDGE.problems(planned(None, {"name": "vmbr0"}), tables(), HOST)
 
 
 def test_a_name_that_a_port_has_is_known_beforehand():
-    (problem,) = BRIDGE.problems(planned(None, {"name": "vmbr0"}), tables(Port=[{"name": "vmbr0"}]))
+    (problem,) = BRIDGE.problems(planned(None, {"name": "vmbr0"}), tables(Port=[{"name": "vmbr0"}]), HOST)
     assert "a port of another bridge has this name" in problem
 
 
 def test_one_spanning_tree_beside_another_is_known_beforehand():
-    (problem,) = BRIDGE.problems(planned({"rstp_enable": True}, {"name": "vmbr0", "stp_enable": True}), tables())
+    (problem,) = BRIDGE.problems(planned({"rstp_enable": True}, {"name": "vmbr0", "stp_enable": True}), tables(), HOST)
     assert "exclude each other" in problem
 
 
