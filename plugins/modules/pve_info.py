@@ -21,8 +21,8 @@ options:
     description: Which kinds to read. Each is one of the modules C(pve_<kind>).
     type: list
     elements: str
-    choices: [storage, pool, ha_resource, ha_rule, backup_job, vm, container]
-    default: [storage, pool, ha_resource, ha_rule, backup_job, vm, container]
+    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
+    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
   names:
     description:
       - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name.
@@ -33,13 +33,17 @@ options:
 notes:
   - A token sees only what it may see. What is missing for want of a privilege cannot be told from what is not there,
     except that a list which is empty for that reason is an error. The role PVEAuditor on C(/) is enough for everything.
-  - Guests whose node is offline cannot be read. They are in RV(health), not in RV(config).
+  - Guests whose node is offline cannot be read. They are in RV(health), not in RV(config). The network of such a node
+    is left out, too.
+  - The network of a node is read as Proxmox VE tells it. With changes staged and not applied, that is as it would be
+    with them.
 seealso:
   - module: hospital.continuity.pve_storage
   - module: hospital.continuity.pve_pool
   - module: hospital.continuity.pve_ha_resource
   - module: hospital.continuity.pve_ha_rule
   - module: hospital.continuity.pve_backup_job
+  - module: hospital.continuity.pve_network
   - module: hospital.continuity.pve_vm
   - module: hospital.continuity.pve_container
 extends_documentation_fragment:

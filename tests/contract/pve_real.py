@@ -29,8 +29,17 @@ _PASSING = re.compile(r"locked|running|lock file|got timeout|in use")
 PATIENCE = 4
 # How long a task takes on hardware of today, for the estimate.
 TASK_SECONDS = 1.5
+# How many network cards the cases of pve_network take.
+CARDS = 3
+# The interfaces they make, from the top down.
+TRIALS = ("vmbr979", "bond970.30", "hct_vlan", "hct_port", "hct_lan", "vmbr970", "vmbr971", "vmbr972", "bond970")
 # Differ in every copy of a configuration.
 _OWN = ("digest", "meta")
+
+
+def is_trial(name: object) -> bool:
+    """Whether an interface is one of the tests' own."""
+    return str(name) in TRIALS
 
 
 class RealSystem(PveSystem):
@@ -63,6 +72,8 @@ class RealSystem(PveSystem):
             raise LookupError(f"node {self.node} has no bridge that is up")
         self.bridge, self.other_bridge = names[0], names[1] if len(names) > 1 else ""
         self.template = self._template()
+        self.network_node = environment.get("PVE_TEST_NETWORK_NODE", "")
+        self.nics = self._free_cards(environment.get("PVE_TEST_NICS", "")) if self.network_node else ()
         self._patches = contextlib.ExitStack()
         for verb in VERBS:
             self._patches.enter_context(mock.patch.object(Client, verb, self._counting(getattr(Client, verb))))
@@ -124,6 +135,26 @@ class RealSystem(PveSystem):
         if numbers:
             return any(int(number) in self.vmids for number in numbers)
         return any(str(value).startswith(PREFIX) for value in thing.values())
+
+    def _free_cards(self, given: str) -> tuple[str, ...]:
+        """The network cards to try things on, which nothing may use."""
+        cards = tuple(name.strip() for name in given.split(",") if name.strip())
+        rows = self.api.get(f"/nodes/{self.network_node}/network")
+        in_use = {
+            word
+            for row in rows
+            if not is_trial(row["iface"])
+            for name in ("bridge_ports", "slaves", "ovs_bonds", "ovs_ports", "vlan-raw-device")
+            for word in str(row.get(name) or "").split()
+        }
+        there = {str(row["iface"]): row for row in rows if row.get("type") in ("eth", "OVSPort")}
+        wrong = [card for card in cards if card not in there or card in in_use or there[card].get("cidr")]
+        if wrong or len(cards) < CARDS:
+            raise LookupError(
+                f"PVE_TEST_NICS must name {CARDS} network cards of {self.network_node} that nothing uses"
+                + (f"; {', '.join(wrong)} cannot be used" if wrong else "")
+            )
+        return cards
 
     def _storage_with(self, content: str) -> str:
         rows = self.api.get(f"/nodes/{self.node}/storage", content=content, enabled=1)
@@ -205,6 +236,11 @@ class RealSystem(PveSystem):
     def prepare(self, case: Case, *more: Any) -> None:
         if case.module == "pve_container" and not self.template:
             self.need_lab(case.module, "ostemplate", f"node {self.node} has no container template")
+        if case.module == "pve_network":
+            if not self.nics:
+                reason = "a node's network is touched only where PVE_TEST_NETWORK_NODE and PVE_TEST_NICS say so"
+                self.need_lab(case.module, "everything", reason)
+            self._reset_network()
         self._reset(keep=case.module not in ("pve_vm", "pve_container"))
         case.setup(self)
         for setup in more:
@@ -238,6 +274,20 @@ class RealSystem(PveSystem):
             if str(storage["storage"]).startswith(PREFIX):
                 self._gone(f"/storage/{storage['storage']}")
         self._clean = self._writes, self.api.writes
+
+    def _reset_network(self) -> None:
+        """Take away what tests made of the network, and nothing else: what is staged is dropped first."""
+        path = f"/nodes/{self.network_node}/network"
+        self.api.delete(path)
+        rows = {str(row["iface"]): row for row in self.api.get(path)}
+        ours = [name for name in TRIALS if name in rows]
+        configured = [name for name in self.nics if rows[name]["type"] == "OVSPort" or rows[name].get("mtu")]
+        for name in ours:
+            self._gone(f"{path}/{name}")
+        for name in configured if ours else ():
+            self._gone(f"{path}/{name}")
+        if ours:
+            self.api.put(path)
 
     def _gone(self, path: str, **parameters: Any) -> None:
         """Delete; what is gone already (a rule goes with its last resource) is no problem."""
@@ -316,6 +366,8 @@ class RealSystem(PveSystem):
     def close(self) -> None:
         self._parked = {}
         self.reset()
+        if self.nics:
+            self._reset_network()
         self._patches.close()
         self.api.close()
 

@@ -14,6 +14,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.client imp
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
 from lab.pve import Lab
 from tests.contract.case import PREFIX
+from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, comparable
 from tests.contract.system import ORDERED, System, succeeded
 
@@ -35,6 +36,8 @@ class PveSystem(System):
     bridge: str
     other_bridge: str  # empty where there is none
     template: str  # volume id of a container template
+    network_node: str  # the node whose network may be changed
+    nics: Sequence[str]  # its network cards that nothing uses; empty where its network must be left alone
     # What cannot be done here, in the system's words; empty where it can.
     starts_guests: str = ""
     starts_containers: str = ""
@@ -98,6 +101,9 @@ class PveSystem(System):
         for guest in filter(self.is_ours, self.api.get("/cluster/resources", type="vm")):
             path = f"/nodes/{guest['node']}/{guest['type']}/{guest['vmid']}/config"
             found[path] = comparable(self.api.get(path))
+        if self.nics:
+            path = f"/nodes/{self.network_node}/network"
+            found[path] = comparable(self.api.get(path))
         for storage in (self.images, self.rootdir):
             path = f"/nodes/{self.node}/storage/{storage}/content"
             found[path] = sorted(str(volume["volid"]) for volume in self.api.get(path) if self.is_ours(volume))
@@ -145,6 +151,7 @@ class LabSystem(PveSystem):
         self.vmids = range(9000, 9100)
         self.images, self.rootdir, self.bridge, self.other_bridge = "shared", "local-lvm", "vmbr0", "vmbr99"
         self.template = str(self.api.get(f"/nodes/{self.node}/storage/local/content")[0]["volid"])
+        self.network_node, self.nics = self.node, ("eno2", "eno3", "eno4")
 
     def connection(self, *, root: bool = False) -> dict[str, Any]:
         where = {"api_host": [self.lab.host], "api_port": self.lab.port, "ca_path": self.lab.ca}
@@ -154,6 +161,12 @@ class LabSystem(PveSystem):
 
     def environment(self) -> dict[str, str]:
         return self.lab.environment()
+
+    def run(self, module: str, config: Any = None, **arguments: Any) -> Result:
+        if module == "pve_network":
+            # Only so can the default gateway be moved: its interface is guarded otherwise.
+            arguments.setdefault("management_address", "10.99.0.11")
+        return super().run(module, config, **arguments)
 
     def reset(self) -> None:
         self.lab.reset()

@@ -15,9 +15,11 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.back
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.container import CONTAINER
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_resource import HA_RESOURCE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_rule import HA_RULE
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network import NETWORK
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.pool import POOL
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.storage import STORAGE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.vm import VM
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.network import NetworkBackend
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ KINDS: Mapping[str, Registered] = {
     "ha_resource": Registered(HA_RESOURCE),
     "ha_rule": Registered(HA_RULE),
     "backup_job": Registered(BACKUP_JOB),
+    "network": Registered(NETWORK, NetworkBackend),
     "vm": Registered(VM, GuestBackend),
     "container": Registered(CONTAINER, GuestBackend),
 }

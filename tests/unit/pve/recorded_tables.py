@@ -218,7 +218,10 @@ class Guests(Table):
 
 def tables() -> dict[str, Table]:
     """By the recording's word for the kind."""
+    from tests.unit.pve.recorded_network import RECORDED, Interfaces
+
     return {
+        RECORDED: Interfaces(),
         "storage": Table("storage"),
         "pools": Pools("pool"),
         "pools (PUT /pools)": Pools("pool"),

@@ -88,7 +88,7 @@ def merged(items: list[Item]) -> Item:
 @st.composite
 def declarations(draw: st.DrawFn, name: str) -> tuple[Table, Item, Item]:
     """A kind's table, what a thing is made of, and what is asked for then."""
-    kind = draw(st.sampled_from(sorted(material()[name])))
+    kind = draw(st.sampled_from(sorted(kind for kind, items in material()[name].items() if len(items) > 1)))
     needed, *options = material()[name][kind]
     table = next(table for table in tables().values() if table.kind is KINDS[name].kind)
     choice = st.lists(st.sampled_from(options), max_size=6).map(merged)
