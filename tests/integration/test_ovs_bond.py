@@ -138,6 +138,18 @@ def test_everything_changes_at_once_in_place(bonds: Bonds) -> None:
     assert (bonds.column("bond_mode"), bonds.column("trunks")) == ("balance-slb", "[10, 20]")
 
 
+def test_the_switch_is_told_when_a_member_leaves(bonds: Bonds) -> None:
+    """Else it goes on sending there until LACP times out; the interface itself is left as it was, switched on."""
+    bonds.switch(*bonds.ports[:2])
+    bonds.made(lacp_time="slow", members=bonds.nics[:2])
+    left, stays = bonds.nics[1], bonds.nics[0]
+    assert not bonds({"name": "bond0", "members": [stays, bonds.nics[2]]}, verify_timeout=0).failed
+    group = bonds.lab.appctl("lacp/show", "group")
+    assert f"{bonds.ports[0]}: current attached" in group
+    assert f"{bonds.ports[1]}: current attached" not in group, group
+    assert "UP" in subprocess.run(["ip", "-o", "link", "show", left], capture_output=True, text=True, check=True).stdout
+
+
 def test_a_carrier_that_is_gone_is_told(bonds: Bonds) -> None:
     bonds.switch(*bonds.ports[:2])
     bonds.made()

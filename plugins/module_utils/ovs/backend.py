@@ -19,6 +19,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.changes im
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database import Database, Tables
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.kind import OvsKind
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.released import let_go
 
 # Always read: whether ovs-vswitchd keeps up.
 _SWITCH = ("cur_cfg", "next_cfg")
@@ -80,7 +81,13 @@ class OvsBackend:
             # The change is made; if this fails, verify says what is wrong with it.
             with contextlib.suppress(SubsystemError):
                 self.database.write((), f"{_comment(again)} (looked at once more)")
-        return said
+        return [*said, *self._let_go({name for step in steps for name in kind.releases(step)})]
+
+    def _let_go(self, released: Collection[str]) -> Sequence[str]:
+        if not released:
+            return ()
+        taken = {str(row["name"]) for row in self.database.read({"Interface": ("name",)})["Interface"]}
+        return let_go(self.run, self.host(), released, taken)
 
     def verify(self, kind: OvsKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
         if not self.database.switch_runs():

@@ -7,7 +7,7 @@ A bond keeps its row, and members that stay keep theirs, whatever changes: that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +132,12 @@ class BondKind(SwitchPortKind):
     def new_columns(self, state: Mapping[str, Any]) -> dict[str, Any]:
         mode = {"bond_mode": state["mode"]} if "mode" in state else {}
         return {**super().new_columns(state), **mode}
+
+    def releases(self, step: Step) -> Collection[str]:
+        before, after = step.before or {}, step.after or {}
+        if before.get("lacp", "off") == "off":
+            return ()
+        return set(before.get("members") or ()) - set(after.get("members") or ())
 
     def changes(self, step: Step, tag: str) -> Sequence[Change]:
         if step.action == DELETE:

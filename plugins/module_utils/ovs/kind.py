@@ -47,6 +47,10 @@ class OvsKind(Kind):
         """Whether ovs-vswitchd has to look at the database a second time to carry a step out."""
         return False
 
+    def releases(self, step: Step) -> Collection[str]:
+        """The network interfaces that a step takes out of an LACP bond."""
+        return ()
+
     def touches(self, step: Step) -> Collection[str]:
         """The interfaces, bridges, bonds and ports through which a step can interrupt somebody."""
         return ()

@@ -23,6 +23,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database i
     single,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.released import let_go
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network_requests import is_made_again
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network_types import (
     OVS_BOND,
@@ -44,6 +45,10 @@ class LiveBond:
     bridge: str
     members: tuple[str, ...]
     mode: str
+
+    @property
+    def has_lacp(self) -> bool:
+        return self.mode.startswith("lacp-")
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,9 @@ class NodeSwitch:
                     f"Open vSwitch took the change of {change.bond} and its members are {', '.join(sorted(has))} now.",
                     hint="Look at ovs-vsctl show on the node.",
                 )
-        return said
+        released = {member for change in changes if found[change.bond].has_lacp for member in change.removed}
+        taken = {member for bond in found.values() for member in bond.members}
+        return [*said, *let_go(self._run, Host(self._run, self._address), released, taken)]
 
     def unmet(self, states: Mapping[str, Mapping[str, Any]], node: str) -> list[Unmet]:
         """Where bonds that the file describes are different, or do not work. States by name."""
