@@ -114,6 +114,25 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Doing:
+    """One thing that a module which describes no state does, from where `setup` leads.
+
+    arguments: of the module.  exercises: options it shows beside those.  rests: a second run has nothing to do.
+    faults: how the system is made to fail while it runs, by name; None: every write of it fails once.
+    secrets: what `setup` or the arguments put in, and nobody may see.  unchanged: it only looks.
+    """
+
+    name: str
+    arguments: Mapping[str, Value]
+    setup: Callable[[Any], None] = nothing
+    exercises: tuple[str, ...] = ()
+    rests: bool = False
+    faults: tuple[str, ...] | None = None
+    secrets: tuple[str, ...] = ()
+    unchanged: bool = False
+
+
+@dataclass(frozen=True)
 class Case:
     """One module's cases.
 
@@ -126,6 +145,7 @@ class Case:
     stated: what goes with the identity where everything else is put back to its default.
     unreached: options and consent words that cannot be exercised, with the reason.
     info: the name under which the info module returns this kind.
+    doings: what a module does that describes no state; `base` is then the least it must be given.
     """
 
     module: str
@@ -145,3 +165,4 @@ class Case:
     examples: Callable[[Any], None] = nothing
     info: str = ""
     allow: tuple[Value, ...] = ()
+    doings: tuple[Doing, ...] = ()

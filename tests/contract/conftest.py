@@ -54,6 +54,10 @@ def _open(subsystem: str) -> System:
         from tests.contract.zfs_system import ZfsSystem
 
         return ZfsSystem()
+    if subsystem == "host":
+        from tests.contract.host_system import HostSystem
+
+        return HostSystem()
     raise LookupError(f"no system for {subsystem}")
 
 
@@ -106,6 +110,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for module in discovery.modules():
         if not discovery.has_cases(module):
             write(f"{module}: no cases")
+            continue
+        if discovery.does_something(module):
+            case, operation = discovery.case_of(module), discovery.operation_of(module)
+            write(exercised.line(module, [row.name for row in operation.fields], operation.words))
+            for reason, missing in exercised.reasons(module, case.unreached).items():
+                write(f"  not exercised: {', '.join(missing)}: {reason}")
             continue
         if not discovery.describes_a_state(module):
             write(f"{module}: describes no state; its options are those of the connection and what to read")

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.kind import Kind
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Operation
 from tests.contract.case import Case
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,9 +60,26 @@ def case_of(module: str) -> Case:
     return case
 
 
-def without_a_state() -> list[str]:
-    """Modules that only read, or do something once."""
-    return [module for module in modules() if not describes_a_state(module)]
+@functools.cache
+def operation_of(module: str) -> Operation:
+    """The operation a module names; LookupError for one that does nothing by itself."""
+    found = [value for value in vars(loaded(module)).values() if isinstance(value, Operation)]
+    if len(found) != 1:
+        raise LookupError(f"{module} names {len(found)} operations")
+    return found[0]
+
+
+def does_something(module: str) -> bool:
+    try:
+        operation_of(module)
+    except LookupError:
+        return False
+    return True
+
+
+def operating() -> list[str]:
+    """The modules that do something once."""
+    return [module for module in modules() if does_something(module)]
 
 
 def cases() -> list[Case]:

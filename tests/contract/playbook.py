@@ -42,11 +42,12 @@ def play(
     folder: Path,
     *arguments: str,
     defaults: Mapping[str, Any] | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> Played:
-    """Run tasks, given as data or as text that stands in the playbook as it is, on localhost. `results` has what each
-    task returned, in order."""
+    """Run tasks, given as data or as text that stands in the playbook as it is, on localhost, or where `variables` of
+    the connection lead. `results` has what each task returned, in order."""
     head: dict[str, Any] = {"hosts": "localhost", "connection": "local", "gather_facts": False}
-    head["vars"] = {"ansible_python_interpreter": sys.executable}
+    head["vars"] = {"ansible_python_interpreter": sys.executable, **(variables or {})}
     if defaults:
         head["module_defaults"] = dict(defaults)
     text = tasks if isinstance(tasks, str) else yaml.safe_dump(list(tasks), sort_keys=False)

@@ -35,6 +35,10 @@ class System:
         """The environment that points a program at this system."""
         return {}
 
+    def variables(self) -> dict[str, Any]:
+        """The variables of a play whose modules run on this system, where that is not this host."""
+        return {}
+
     def module_defaults(self, module: str) -> dict[str, Any]:
         """What a playbook's module_defaults must say where the environment does not."""
         return {f"hospital.continuity.{module}": self.connection()} if not self.environment() else {}
@@ -73,6 +77,14 @@ class System:
     def command_lines(self) -> str:
         """The command lines of the programs that were run, which everybody on the host can see."""
         return ""
+
+    def readable(self) -> str:
+        """What anybody on the system can read of it: logs, and files with a mode for others."""
+        return ""
+
+    def fault(self, name: str) -> contextlib.AbstractContextManager[Any]:
+        """Something of the system's own that does not work for a while."""
+        raise NotImplementedError(name)
 
     def failing_write(self, number: int, *, lost: bool = False) -> contextlib.AbstractContextManager[Any]:
         """The number-th write (from 1) from here on fails; `lost`: it is carried out and its answer lost."""

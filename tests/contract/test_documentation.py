@@ -119,7 +119,7 @@ def test_the_examples_run_as_they_stand(
     assert all(task.get("name") for task in tasks)
     assert f"hospital.continuity.{module}" in tasks[0]
     defaults = system.module_defaults(module)
-    ran = play(examples, system.environment(), tmp_path, defaults=defaults)
+    ran = play(examples, system.environment(), tmp_path, defaults=defaults, variables=system.variables())
     assert ran.code == 0, ran.output
     assert [result["outcome"] for result in ran.results] == ["ok"] * len(tasks)
     if discovery.describes_a_state(module):

@@ -185,7 +185,7 @@ def test_nonsense_beside_the_config_is_refused(module: str, system_of: Callable[
     system.prepare(case)
     spec = argument_spec(module)
     beside = {name: entry for name, entry in spec.items() if name != "config" and wrong_values(entry)}
-    config = {"config": [system.item(case)]} if discovery.describes_a_state(module) else {}
+    config = {"config": [system.item(case)]} if discovery.describes_a_state(module) else system.item(case)
     with system.unwritten():
         for name, entry in beside.items():
             for value in wrong_values(entry):

@@ -145,7 +145,15 @@ class _Restoring:
             name = self.before[table][uuid]["name"] if uuid in self.before[table] else ""
             twin = next((other for other, row in found.items() if row["name"] == name), None)
             return None if twin in self.before[table] else twin
-        return None
+        return next((other for other in found if self._is_twin(table, uuid, other)), None)
+
+    def _is_twin(self, table: str, uuid: str, other: str) -> bool:
+        """Whether a row without a name is, under another UUID, what this one was: an earlier rollback put it there."""
+        if other in self.before[table] or other in self.places.values():
+            return False
+        was, row = self.before[table][uuid], self.now[table][other]
+        alike = [name for name in was if name in row and not _referred(self.schema, table, name)]
+        return all(canonical(was[name]) == canonical(row[name]) for name in alike)
 
     def _of_row(self, table: str, uuid: str) -> list[dict[str, Any]]:
         known = set(columns(self.schema, table))
