@@ -48,7 +48,9 @@ class Hospital:
         }
 
     def site(self, *arguments: str, **environment: str) -> Run:
-        return play("hospital.continuity.site", *arguments, environment={**self.environment(), **environment})
+        """The clusters only: the lab has no machines to log in to."""
+        limit = () if "--limit" in arguments else ("--limit", "clusters")
+        return play("hospital.continuity.site", *limit, *arguments, environment={**self.environment(), **environment})
 
     def reset_counters(self) -> None:
         self.cluster.reset_counters()
