@@ -139,13 +139,14 @@ def test_everything_changes_at_once_in_place(bonds: Bonds) -> None:
 
 
 def test_the_switch_is_told_when_a_member_leaves(bonds: Bonds) -> None:
-    """Else it goes on sending there until LACP times out; the interface itself is left as it was, switched on."""
+    """Else it goes on sending there for three seconds. The interface itself is left as it was, switched on, and those
+    that stay in the bond stay in it on the other side as well."""
     bonds.switch(*bonds.ports[:2])
-    bonds.made(lacp_time="slow", members=bonds.nics[:2])
+    bonds.made()
     left, stays = bonds.nics[1], bonds.nics[0]
     assert not bonds({"name": "bond0", "members": [stays, bonds.nics[2]]}, verify_timeout=0).failed
     group = bonds.lab.appctl("lacp/show", "group")
-    assert f"{bonds.ports[0]}: current attached" in group
+    assert f"{bonds.ports[0]}: current attached" in group, group
     assert f"{bonds.ports[1]}: current attached" not in group, group
     assert "UP" in subprocess.run(["ip", "-o", "link", "show", left], capture_output=True, text=True, check=True).stdout
 

@@ -69,6 +69,8 @@ class OvsBackend:
 
     def apply_all(self, kind: OvsKind, steps: Sequence[Step]) -> Sequence[str]:
         """Every step in one transaction, so that a member can go from one bond to another, and nothing is half done."""
+        host = self.host()
+        steps = [kind.prepared(step, host) for step in steps]
         if any(kind.confidential(step) for step in steps):
             changes = [change for number, step in enumerate(steps) for change in kind.changes(step, f"s{number}")]
             said = self.database.write(operations(changes), _comment(steps))

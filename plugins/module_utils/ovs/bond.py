@@ -8,7 +8,7 @@ A bond keeps its row, and members that stay keep theirs, whatever changes: that 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
@@ -17,6 +17,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
     CREATE,
     DELETE,
+    UPDATE,
     Consent,
     Plan,
     Step,
@@ -33,6 +34,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.va
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.changes import (
     Change,
     Elements,
+    Entries,
     Insert,
     Ref,
     Update,
@@ -41,6 +43,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database i
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.lacp import NOBODY
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.switch_port import (
+    AGGREGATION_KEY,
     BRIDGE,
     LARGEST_MTU,
     NAME,
@@ -139,22 +142,37 @@ class BondKind(SwitchPortKind):
             return ()
         return set(before.get("members") or ()) - set(after.get("members") or ())
 
+    def prepared(self, step: Step, host: Host) -> Step:
+        """With the key of the members' LACP where it has to be written down: when some leave, or it is already."""
+        before, after = step.before or {}, step.after or {}
+        if step.action != UPDATE or "members" not in step.options or before.get("lacp", "off") == "off":
+            return step
+        written = set(step.facts["keys"].values()) - {""}
+        leaves = not set(before["members"]) <= set(after["members"])
+        key = written.pop() if len(written) == 1 else host.aggregation_key(str(step.key[0])) if leaves else ""
+        return replace(step, facts={**step.facts, "key": key}) if key else step
+
     def changes(self, step: Step, tag: str) -> Sequence[Change]:
         if step.action == DELETE:
             return self.removal(step)
         after = step.after or {}
         known: Mapping[str, str] = step.facts.get("interfaces", {})
         mtu = {"mtu_request": after["mtu"]} if "mtu" in after else {}
+        key = {AGGREGATION_KEY: step.facts["key"]} if "key" in step.facts else {}
+        columns = {**mtu, **({"other_config": key} if key else {})}
         new = [name for name in after["members"] if name not in known]
         changes: list[Change] = [
-            Insert("Interface", f"{tag}i{number}", {"name": name, **mtu}) for number, name in enumerate(new)
+            Insert("Interface", f"{tag}i{number}", {"name": name, **columns}) for number, name in enumerate(new)
         ]
         refs = tuple(Ref(change.name, new=True) for change in changes if isinstance(change, Insert))
         if step.action == CREATE:
             port = Ref(f"{tag}p", new=True)
-            columns = {"name": step.key[0], "interfaces": refs, **self.new_columns(after)}
+            settings = {"name": step.key[0], "interfaces": refs, **self.new_columns(after)}
             bridge = Ref(after["bridge"], named=True)
-            return [*changes, Insert("Port", port.row, columns), Elements("Bridge", bridge, "ports", added=(port,))]
+            return [*changes, Insert("Port", port.row, settings), Elements("Bridge", bridge, "ports", added=(port,))]
+        if key:
+            stay = [uuid for name, uuid in known.items() if name in after["members"] and not step.facts["keys"][name]]
+            changes.extend(Entries("Interface", Ref(uuid), "other_config", key) for uuid in stay)
         if "members" in step.options:
             gone = tuple(Ref(uuid) for name, uuid in known.items() if name not in after["members"])
             changes.append(Elements("Port", Ref(step.facts["uuid"]), "interfaces", refs, gone))

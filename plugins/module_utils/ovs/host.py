@@ -75,6 +75,13 @@ class Host:
             fallback=fallback,
         )
 
+    def aggregation_key(self, bond: str) -> str:
+        """The LACP key of a bond that runs; empty where none is to be had."""
+        if isinstance(self._bonds, str):
+            return ""
+        keys = {member.own_key for member in lacp.read_lacp(self._bonds[0]).get(bond, ())}
+        return keys.pop() if len(keys) == 1 else ""
+
     @cached_property
     def _bonds(self) -> tuple[str, str] | str:
         """The texts of lacp/show and bond/show, or why there are none."""

@@ -47,6 +47,10 @@ class OvsKind(Kind):
         """Whether ovs-vswitchd has to look at the database a second time to carry a step out."""
         return False
 
+    def prepared(self, step: Step, host: Host) -> Step:
+        """The step with what has to be known of the running switch to write it. Reads only."""
+        return step
+
     def releases(self, step: Step) -> Collection[str]:
         """The network interfaces that a step takes out of an LACP bond."""
         return ()

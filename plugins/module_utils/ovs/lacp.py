@@ -26,12 +26,13 @@ NOBODY = "00:00:00:00:00:00"
 @dataclass(frozen=True)
 class Member:
     """One member as LACP sees it. state: e.g. `current attached`; partner: the other side's system id; group: its key,
-    by which a switch tells its groups apart."""
+    by which a switch tells its groups apart; own_key: ours."""
 
     name: str
     state: str
     partner: str = ""
     group: str = ""
+    own_key: str = ""
 
     @property
     def heard(self) -> bool:
@@ -74,6 +75,8 @@ def read_lacp(text: str) -> dict[str, tuple[Member, ...]]:
                 found["partner"] = value.group("value").lower()
             elif value and value.group("key") == "partner key":
                 found["group"] = value.group("value")
+            elif value and value.group("key") == "actor key":
+                found["own_key"] = value.group("value")
     close()
     return {name: tuple(members) for name, members in result.items()}
 

@@ -55,6 +55,9 @@ LARGEST_MTU = 65535
 SMALLEST_MTU = 68
 ACCESS, TRUNK, TUNNEL = "access", "trunk", "dot1q-tunnel"
 VLAN_MODES = (ACCESS, TRUNK, "native-tagged", "native-untagged", TUNNEL)
+# By default a bond's LACP key is the number of one of its members, and changes when that one leaves; the partner then
+# takes out those that stay as well. Written down for every member, it stays. Source: table Interface, "LACP".
+AGGREGATION_KEY = "lacp-aggregation-key"
 # A datapath for tests only: what it calls interfaces are none of the system's.
 _DUMMY = "dummy"
 
@@ -73,7 +76,7 @@ SETTINGS = (
 _OWN_VALUES = ("bond_mode", "lacp", "bond_updelay", "bond_downdelay", "vlan_mode", "tag", "trunks", "cvlans")
 _PORT = ("_uuid", "name", "interfaces", *_OWN_VALUES, "other_config", "external_ids")
 _STATE = ("mtu", "error", "ofport", "link_state", "admin_state")
-_INTERFACE = ("_uuid", "name", "type", "mac", "mtu_request", "options", *_STATE)
+_INTERFACE = ("_uuid", "name", "type", "mac", "mtu_request", "options", "other_config", *_STATE)
 TABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Open_vSwitch", ("cur_cfg", "next_cfg", "iface_types")),
     ("Bridge", ("_uuid", "name", "datapath_type", "ports")),
@@ -199,10 +202,15 @@ class SwitchPortKind(OvsKind):
                 value = _understood(field, raw.get(field.name))
                 if value is not None and value != field.default:
                     state[field.name] = value
-            interfaces = {row["name"]: row["_uuid"] for row in port.interfaces}
-            result[(port.name,)] = Thing(
-                state, {"uuid": port.row["_uuid"], "interfaces": interfaces, "is_down": port.is_down}
-            )
+            facts = {
+                "uuid": port.row["_uuid"],
+                "interfaces": {row["name"]: row["_uuid"] for row in port.interfaces},
+                "keys": {
+                    row["name"]: (row.get("other_config") or {}).get(AGGREGATION_KEY, "") for row in port.interfaces
+                },
+                "is_down": port.is_down,
+            }
+            result[(port.name,)] = Thing(state, facts)
         return result
 
     def includes(self, port: Standing) -> bool:

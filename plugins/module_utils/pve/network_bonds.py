@@ -24,6 +24,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.ovs.database i
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.released import let_go
+from ansible_collections.hospital.continuity.plugins.module_utils.ovs.switch_port import AGGREGATION_KEY
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network_requests import is_made_again
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network_types import (
     OVS_BOND,
@@ -34,17 +35,19 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.netw
 _TABLES = {
     "Bridge": ["name", "ports"],
     "Port": ["_uuid", "name", "interfaces", "bond_mode", "lacp"],
-    "Interface": ["_uuid", "name"],
+    "Interface": ["_uuid", "name", "other_config"],
 }
 
 
 @dataclass(frozen=True)
 class LiveBond:
-    """One port of Open vSwitch as its database has it. mode: as Proxmox VE says it."""
+    """One port of Open vSwitch as its database has it. mode: as Proxmox VE says it.  key: its LACP key, where it is
+    written down."""
 
     bridge: str
     members: tuple[str, ...]
     mode: str
+    key: str = ""
 
     @property
     def has_lacp(self) -> bool:
@@ -90,19 +93,24 @@ class NodeSwitch:
         """Every port by its name, as one with members."""
         tables = self._database.read(_TABLES)
         names = {row["_uuid"]: str(row["name"]) for row in tables["Interface"]}
+        keys = {row["_uuid"]: row["other_config"].get(AGGREGATION_KEY, "") for row in tables["Interface"]}
         bridges = {port: str(row["name"]) for row in tables["Bridge"] for port in elements(row["ports"])}
         return {
             str(row["name"]): LiveBond(
                 bridges.get(row["_uuid"], ""),
                 tuple(sorted(names[interface] for interface in elements(row["interfaces"]) if interface in names)),
                 _mode(row),
+                next((keys[interface] for interface in elements(row["interfaces"]) if keys.get(interface)), ""),
             )
             for row in tables["Port"]
         }
 
     def change(self, changes: Sequence[Change]) -> Sequence[str]:
         """All changes in one transaction, and a look at what came of them. Raises SubsystemError."""
-        said = self._database.transact([command for change in changes for command in change.commands()])
+        commands = [command for change in changes for command in change.commands()]
+        was, host = self.bonds(), Host(self._run, self._address)
+        commands += [command for change in changes for command in _keys(change, was.get(change.bond), host)]
+        said = self._database.transact(commands)
         found = self.bonds()
         for change in changes:
             bond = found.get(change.bond)
@@ -135,6 +143,15 @@ class NodeSwitch:
                 fallback = options.get("other_config:lacp-fallback-ab") == "true"
                 result.extend(host.bond_problems(name, lacp_on=lacp, members=wanted, fallback=fallback))
         return result
+
+
+def _keys(change: Change, bond: LiveBond | None, host: Host) -> Iterator[Command]:
+    """What keeps the key of the bond's LACP the same when members leave, see AGGREGATION_KEY."""
+    if bond is None or not bond.has_lacp:
+        return
+    key = bond.key or (host.aggregation_key(change.bond) if change.removed else "")
+    for member in sorted({*bond.members, *change.added} - set(change.removed)) if key else ():
+        yield ["set", "Interface", member, f"other_config:{AGGREGATION_KEY}={key}"]
 
 
 def _mode(row: Mapping[str, Any]) -> str:
