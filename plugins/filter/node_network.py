@@ -42,11 +42,27 @@ def storage_paths_beside(paths: Iterable[Described], names: Iterable[str]) -> di
     return description.paths_beside(list(paths), set(names))
 
 
+def guests_running_on(config: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
+    """config: as pve_info returns it, with the kinds ha_resource, vm and container."""
+    resources = {str(row["sid"]): str(row.get("state") or "started") for row in config["ha_resource"]}
+    found = []
+    for prefix, kind, name in (("vm", "vm", "name"), ("ct", "container", "hostname")):
+        for guest in config[kind]:
+            if guest.get("node") == node and guest.get("status") == "running":
+                vmid = guest["vmid"]
+                sid = f"{prefix}:{vmid}"
+                # What high availability is told to ignore it does not move.
+                moves = resources.get(sid, "ignored") != "ignored"
+                found.append({"sid": sid, "name": f"{guest.get(name) or 'guest'} ({vmid})", "moves_away": moves})
+    return sorted(found, key=lambda guest: str(guest["sid"]))
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "pve_network_items": pve_network_items,
             "ovs_network_items": ovs_network_items,
             "network_touched": network_touched,
+            "guests_running_on": guests_running_on,
             "storage_paths_beside": storage_paths_beside,
         }

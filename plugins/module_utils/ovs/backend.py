@@ -71,25 +71,21 @@ class OvsBackend:
         """Every step in one transaction, so that a member can go from one bond to another, and nothing is half done."""
         host = self.host()
         steps = [kind.prepared(step, host) for step in steps]
-        if any(kind.confidential(step) for step in steps):
-            changes = [change for number, step in enumerate(steps) for change in kind.changes(step, f"s{number}")]
-            said = self.database.write(operations(changes), _comment(steps))
-        else:
-            said = self.database.transact(
-                [command for number, step in enumerate(steps) for command in kind.commands(step, f"s{number}")]
-            )
+        with let_go(self.run, host, _released(kind, steps)) as warnings:
+            said = self._written(kind, steps)
         again = [step for step in steps if kind.wants_another_look(step)]
         if again:
             # The change is made; if this fails, verify says what is wrong with it.
             with contextlib.suppress(SubsystemError):
                 self.database.write((), f"{_comment(again)} (looked at once more)")
-        return [*said, *self._let_go({name for step in steps for name in kind.releases(step)})]
+        return [*said, *warnings]
 
-    def _let_go(self, released: Collection[str]) -> Sequence[str]:
-        if not released:
-            return ()
-        taken = {str(row["name"]) for row in self.database.read({"Interface": ("name",)})["Interface"]}
-        return let_go(self.run, self.host(), released, taken)
+    def _written(self, kind: OvsKind, steps: Sequence[Step]) -> Sequence[str]:
+        if any(kind.confidential(step) for step in steps):
+            changes = [change for number, step in enumerate(steps) for change in kind.changes(step, f"s{number}")]
+            return self.database.write(operations(changes), _comment(steps))
+        commands = [command for number, step in enumerate(steps) for command in kind.commands(step, f"s{number}")]
+        return self.database.transact(commands)
 
     def verify(self, kind: OvsKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
         if not self.database.switch_runs():
@@ -115,6 +111,12 @@ class OvsBackend:
 
 def _comment(steps: Sequence[Step]) -> str:
     return f"hospital.continuity: {'; '.join(step.line for step in steps)}"
+
+
+def _released(kind: OvsKind, steps: Sequence[Step]) -> set[str]:
+    """What leaves an LACP bond, and is in no other bond or port afterwards."""
+    taken = {name for step in steps for name in ((step.after or {}).get("members") or ())}
+    return {name for step in steps for name in kind.releases(step)} - taken
 
 
 def _touches(kind: OvsKind, plan: Plan) -> dict[Key, set[str]]:

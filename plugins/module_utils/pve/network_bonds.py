@@ -110,7 +110,9 @@ class NodeSwitch:
         commands = [command for change in changes for command in change.commands()]
         was, host = self.bonds(), Host(self._run, self._address)
         commands += [command for change in changes for command in _keys(change, was.get(change.bond), host)]
-        said = self._database.transact(commands)
+        released = {member for change in changes if was[change.bond].has_lacp for member in change.removed}
+        with let_go(self._run, host, released - {member for change in changes for member in change.added}) as warnings:
+            said = self._database.transact(commands)
         found = self.bonds()
         for change in changes:
             bond = found.get(change.bond)
@@ -120,9 +122,7 @@ class NodeSwitch:
                     f"Open vSwitch took the change of {change.bond} and its members are {', '.join(sorted(has))} now.",
                     hint="Look at ovs-vsctl show on the node.",
                 )
-        released = {member for change in changes if found[change.bond].has_lacp for member in change.removed}
-        taken = {member for bond in found.values() for member in bond.members}
-        return [*said, *let_go(self._run, Host(self._run, self._address), released, taken)]
+        return [*said, *warnings]
 
     def unmet(self, states: Mapping[str, Mapping[str, Any]], node: str) -> list[Unmet]:
         """Where bonds that the file describes are different, or do not work. States by name."""

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs import released
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.host import Host
 
@@ -16,7 +17,6 @@ LINKS = [
     {"ifname": "eno1", "flags": ["UP", "LOWER_UP"]},
     {"ifname": "eno2", "flags": ["UP", "LOWER_UP"]},
     {"ifname": "eno3", "flags": []},
-    {"ifname": "eno4", "flags": ["UP"], "master": "bond9"},
 ]
 
 
@@ -37,25 +37,33 @@ def runner(spoken, status=0):
 
 
 @pytest.mark.parametrize(
-    ("names", "taken", "switched"),
+    ("names", "switched"),
     [
-        (["eno1"], [], ["eno1"]),
-        (["eno1", "eno2"], ["eno2"], ["eno1"]),
-        (["eno2"], ["eno2"], []),
-        (["eno3"], [], []),  # switched off: it stays so
-        (["eno4"], [], []),  # somebody else's by now
-        (["eno9"], [], []),  # not there
+        (["eno1"], ["eno1"]),
+        (["eno3"], []),  # switched off: it stays so
+        (["eno9"], []),  # not there
+        ([], []),
     ],
 )
-def test_only_what_is_up_and_nobodys(spoken, names, taken, switched):
+def test_only_what_is_up_is_switched_off_and_on(spoken, names, switched):
     run = runner(spoken)
-    assert not released.let_go(run, Host(run), names, taken)
+    with released.let_go(run, Host(run), names) as warnings:
+        assert spoken == [f"link set dev {name} down\n" for name in switched]
     assert spoken == [f"link set dev {name} {state}\n" for state in ("down", "up") for name in switched]
+    assert not warnings
 
 
 def test_what_does_not_work_is_a_warning(spoken):
     run = runner(spoken, status=2)
-    (warning,) = released.let_go(run, Host(run), ["eno1"], [])
-    assert "eno1 left an LACP bond" in warning
-    assert "Operation not permitted" in warning
+    with released.let_go(run, Host(run), ["eno1"]) as warnings:
+        pass
+    assert "eno1 left an LACP bond" in warnings[0]
+    assert "Operation not permitted" in warnings[0]
     assert len(spoken) == 2, "it is switched on again whatever came of switching it off"
+
+
+def test_a_transaction_that_fails_leaves_the_interface_on(spoken):
+    run = runner(spoken)
+    with pytest.raises(SubsystemError), released.let_go(run, Host(run), ["eno1"]):
+        raise SubsystemError("refused")
+    assert spoken[-1] == "link set dev eno1 up\n"
