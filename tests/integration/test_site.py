@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -296,3 +297,26 @@ def test_the_description_holds_together() -> None:
     nodes = [yaml.safe_load((CORDOBA / "host_vars" / f"pve{n}.yml").read_text("utf-8")) for n in (1, 2, 3, 4)]
     room = [node["hardware_memory"] - node["memory_reserved"] for node in nodes]
     assert sum(guest["memory"] for guest in guests.values()) / 1024 <= sum(room) - max(room)
+
+
+def test_the_nodes_network_is_planned_from_the_installers_and_nothing_is_touched(hospital: Hospital) -> None:
+    """What bin/demo shows: both bonds of every node, the node's address moved into its VLAN, in one plan a node."""
+    hospital.reset_counters()
+    words = {"node_network_allow": ["cut_bridge:vmbr0"], "node_network_node_host": ""}
+    arguments = ("--limit", "cordoba_nodes", "--skip-tags", "tunnels", "--check", "--diff")
+    planned = play(
+        "hospital.continuity.network", *arguments, "-e", json.dumps(words), environment=hospital.environment()
+    )
+    assert planned.code == 0, planned.text
+    for node, number in (("pve1", 11), ("pve2", 12), ("pve3", 13), ("pve4", 14)):
+        for bond in ("bond0", "bond1"):
+            assert f'+    "{node}/{bond}": {{' in planned.text
+        assert f'+        "cidr": "10.10.10.{number}/24",' in planned.text
+    assert planned.text.count('"bond_mode": "lacp-balance-tcp"') == 8
+    assert "whether a network checkpoint is armed can only be asked on pve1 itself" in planned.text.replace("\n", " ")
+    refused = play("hospital.continuity.network", *arguments, environment=hospital.environment())
+    assert refused.code != 0
+    assert "cut_bridge:vmbr0" in refused.text
+    assert "pve2 " not in refused.text.partition("PLAY RECAP")[2], "it stops at the first node"
+    assert not hospital.cluster.writes
+    assert all(hospital.cluster.network(node).pending is None for node in ("pve1", "pve2", "pve3", "pve4"))

@@ -46,7 +46,7 @@ def pve_items(
     """The items of pve_network that make the description true at a node. Raises InvalidInput for what Proxmox VE's
     network files cannot say."""
     return [
-        *(_pve(node, "OVSBridge", bridge, _BRIDGE, {}) for bridge in bridges),
+        *(_pve(node, "OVSBridge", bridge, _BRIDGE, _bridge_options(bridge)) for bridge in bridges),
         *(_pve(node, "OVSBond", bond, _BOND, _bond_options(bond)) for bond in bonds),
         *(_pve(node, "OVSIntPort", vlan, _VLAN, {}) for vlan in vlans),
     ]
@@ -93,6 +93,14 @@ def _pve(
         **special,
     }
     return {option: value for option, value in options.items() if value is not None}
+
+
+def _bridge_options(bridge: Described) -> dict[str, Any]:
+    """A bridge has the addresses it is described with and no others: the one that the installer made has the node's
+    address, which goes to an interface in a VLAN."""
+    options = {"address": "cidr", "address6": "cidr6", "gateway": "gateway", "gateway6": "gateway6"}
+    gone = [option for name, option in options.items() if not _given(bridge, name)]
+    return {"reset": gone} if gone else {}
 
 
 def _bond_options(bond: Described) -> dict[str, Any]:

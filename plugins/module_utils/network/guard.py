@@ -38,11 +38,15 @@ def problems(touches: Touches, path: ManagementPath, checkpoint: Optional[Checkp
     check mode it is a warning."""
     if checkpoint is not None:
         return ()
-    return tuple(
+    found = hits(touches, path)
+    if not found:
+        return ()
+    names = ", ".join(sorted({name for hit in found.values() for name in hit}))
+    return (
         Missing(
-            f"{label(key)}: {', '.join(names)} is on the path through which this host is managed ({path.reason}), and "
-            f"no network checkpoint is armed. Arm one before (hospital.continuity.network_checkpoint, action: arm), "
-            f"give allow: [{WORD}], and confirm it after (action: confirm)"
-        )
-        for key, names in hits(touches, path).items()
+            f"{', '.join(label(key) for key in found)}: on the path through which this host is managed ({path.reason}) "
+            f"this touches {names}, and no network checkpoint is armed. Arm one before "
+            f"(hospital.continuity.network_checkpoint, action: arm), give allow: [{WORD}], and confirm it after "
+            "(action: confirm)"
+        ),
     )

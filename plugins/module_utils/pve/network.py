@@ -177,14 +177,17 @@ class NetworkBackend(PveBackend[NetworkKind]):
                 )
 
     def _unguarded(self, node: str, touches: guard.Touches, path: ManagementPath) -> Sequence[str]:
+        why = f"name it with node_host (for example ssh://root@{node}), and give allow: [{guard.WORD}]"
         if self.node(node).is_reachable:
-            return guard.problems(touches, path, self.node(node).checkpoint())
+            try:
+                return guard.problems(touches, path, self.node(node).checkpoint())
+            except SubsystemError as problem:
+                why = f"{problem.message.rstrip('.')}"
         names = ", ".join(sorted({name for hit in guard.hits(touches, path).values() for name in hit}))
         return (
             Missing(
-                f"{names} is on the path through which {node} is managed ({path.reason}), and whether a network "
-                f"checkpoint is armed can only be asked on {node} itself: name it with node_host (for example "
-                f"ssh://root@{node}), and give allow: [{guard.WORD}]"
+                f"{names}: on the path through which {node} is managed ({path.reason}), and whether a network "
+                f"checkpoint is armed can only be asked on {node} itself: {why}"
             ),
         )
 

@@ -35,6 +35,7 @@ def test_proxmox_ve_gets_bridges_before_bonds_before_interfaces():
         ("pve1", "OVSIntPort", "mgmt"),
     ]
     assert items[0]["comments"] == "LAN trunk"
+    assert items[0]["reset"] == ["cidr", "cidr6", "gateway", "gateway6"], "the installer put the node's address there"
     assert items[2]["bond_mode"] == "lacp-balance-tcp"
     assert items[2]["ovs_options"] == {
         "other_config:lacp-time": "fast",
