@@ -116,7 +116,12 @@ class BondKind(SwitchPortKind):
         if "bridge" in step.options:
             text = f"every member ({members}) goes down while it moves from {before['bridge']} to {after['bridge']}"
             return (Consent("bond_flap", text),)
-        return ()
+        causes = []
+        if "lacp" in step.options and "off" in (before.get("lacp", "off"), after.get("lacp", "off")):
+            causes.append(f"until both sides of it agree on LACP, nothing passes {members}")
+        if not set(before.get("members") or ()) & set(after.get("members") or ()):
+            causes.append(f"no member stays: what passes {members} is cut off until the new ones are in use")
+        return (Consent("bond_flap", "; ".join(causes)),) if causes else ()
 
     # -- reading and writing ----------------------------------------------------------------------------------------
 

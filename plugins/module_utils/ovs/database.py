@@ -15,9 +15,15 @@ import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed, Runner, run
+from ansible_collections.hospital.continuity.plugins.module_utils.command import (
+    CommandFailed,
+    Completed,
+    Runner,
+    run,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
 from ansible_collections.hospital.continuity.plugins.module_utils.ovs.jsonrpc import Session
 
@@ -83,7 +89,19 @@ class Database:
         if done.status not in (0, *_ALARM):
             self.writes -= 1
             raise self._refused(done)
+        self._keep()
         return spoken(done.errors)
+
+    def _keep(self) -> None:
+        """Have the disk keep what was written: ovsdb-server itself leaves that to the system, and a reset some seconds
+        later undoes it (observed with 3.5: the end of the file torn, the last transactions gone)."""
+        scheme, _colon, path = self.address.partition(":")
+        if scheme == "unix":
+            folders = ("/etc/openvswitch", "/var/lib/openvswitch", str(Path(path).parent))
+            names = [f"{folder}/conf.db" for folder in folders]
+            # Those that are not there it only complains of.
+            with contextlib.suppress(CommandFailed):
+                self._run(["sync", "--data", *names], timeout=10.0)
 
     def write(self, operations: Sequence[Mapping[str, Any]], comment: str) -> Sequence[str]:
         """The same by operations of RFC 7047 over the database's own socket, for what must not be seen.
@@ -113,6 +131,7 @@ class Database:
                         f"Open vSwitch answered: {'; '.join(refusals)}.", hint="Nothing of this step was done."
                     )
                 self._await_switch(session, results[-1]["rows"][0]["next_cfg"])
+            self._keep()
         except (OSError, ValueError, LookupError, TypeError) as problem:
             raise DatabaseUnreachable(
                 f"Open vSwitch's database at {self.address} did not answer as expected ({type(problem).__name__}).",

@@ -35,12 +35,15 @@ class Associations:
 
 def read(state: str, policy: str) -> Associations:
     states: set[tuple[str, str]] = set()
-    pair = ("", "")
+    pair, esp = ("", ""), False
     for line in state.splitlines():
-        match = _STATE.match(line)
+        match, words = _STATE.match(line), line.split()
         if match:
-            pair = (_usual(match.group("src")), _usual(match.group("dst")))
-        elif line.split()[:2] == ["proto", "esp"] and pair[0]:
+            pair, esp = (_usual(match.group("src")), _usual(match.group("dst"))), False
+        elif words[:1] == ["proto"]:
+            esp = words[1:2] == ["esp"]
+        elif esp and words[:1] in (["aead"], ["enc"]) and "cipher_null" not in line:
+            # One without a cipher only waits for keys that the IKE daemon has yet to agree on, or never will.
             states.add(pair)
     policies: dict[str, set[tuple[str, str, str]]] = {}
     selector = ("", "", "")

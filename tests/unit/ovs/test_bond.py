@@ -260,7 +260,13 @@ def test_bad_values_are_refused_by_name(item: dict[str, Any], complaint: str) ->
 
 @pytest.mark.parametrize(
     ("item", "state", "word"),
-    [({"bridge": "vmbr1"}, "present", "bond_flap"), ({}, "absent", "cut_port:bond0")],
+    [
+        ({"bridge": "vmbr1"}, "present", "bond_flap"),
+        # Measured: until the switch's side follows, nothing passes at all.
+        ({"lacp": "off", "mode": "active-backup"}, "present", "bond_flap"),
+        ({"members": ["eno6", "eno7"]}, "present", "bond_flap"),
+        ({}, "absent", "cut_port:bond0"),
+    ],
 )
 def test_what_interrupts_needs_a_word_unless_all_is_down(item: dict[str, Any], state: str, word: str) -> None:
     found = switch()
@@ -270,6 +276,11 @@ def test_what_interrupts_needs_a_word_unless_all_is_down(item: dict[str, Any], s
     for member in ("eno1", "eno2"):
         found.set(member, link_state="down")
     consent.require(planned(found, {"name": "bond0", **item}, state=state), frozenset())
+
+
+@pytest.mark.parametrize("item", [{"lacp": "passive"}, {"members": ["eno1", "eno6"]}, {"mode": "balance-slb"}])
+def test_what_changes_in_place_needs_no_word(item: dict[str, Any]) -> None:
+    consent.require(planned(switch(), {"name": "bond0", **item}), frozenset())
 
 
 @pytest.mark.parametrize(

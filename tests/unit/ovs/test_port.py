@@ -336,3 +336,10 @@ def test_the_law(first: dict[str, Any], second: dict[str, Any], unlisted_options
     if unlisted_options == "ignore":
         options = [row.name for row in PORT.option_rows if row.name not in second and not row.merged]
         assert all(after.state.get(name) == before.state.get(name) for name in options)
+
+
+def test_an_association_that_waits_for_keys_encrypts_nothing() -> None:
+    """Recorded while the other side had another key: the kernel shows one, without a cipher."""
+    found = ipsec.read((TEXTS / "xfrm.waiting").read_text(), "")
+    assert found.states == frozenset()
+    assert "no security association to it" in ipsec.lacking(found, "geneve", "192.0.2.2")
