@@ -28,3 +28,11 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".work" / "hypo
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(COLLECTIONS), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
 )
+
+
+def pytest_configure() -> None:
+    """How long an example takes says how busy the machine is, and nothing about what is tested."""
+    from hypothesis import HealthCheck, settings  # this file also runs on its own, where it is not installed
+
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")

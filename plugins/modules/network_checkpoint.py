@@ -53,7 +53,9 @@ options:
   interfaces_file:
     description:
       - The configuration of ifupdown. Files in the directory of the same name with C(.d) behind it belong to it.
-      - What Proxmox VE collects in C(interfaces.new) is not saved and not touched.
+      - What Proxmox VE collects in C(interfaces.new) is not saved and not touched, except after a reset while armed,
+        when Proxmox VE would put it in force at that start. It is put aside then, and the result of V(confirm) says
+        where.
     type: path
     default: /etc/network/interfaces
   database:

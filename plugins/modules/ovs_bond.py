@@ -127,9 +127,11 @@ options:
         type: list
         elements: str
 notes:
-  - "Words for O(allow): V(bond_flap) lets a bond go to another bridge, which takes all its members down for a moment.
-    V(cut_port:<name>) lets a bond be removed. Neither is asked for while every member is down. V(management_path) lets
-    the path be touched through which this host is managed; that takes an armed checkpoint as well."
+  - "Words for O(allow): V(bond_flap) lets a bond go to another bridge, which takes all its members down for a moment,
+    lets LACP be turned on or off, with which nothing passes until the switch's side agrees, and lets all members be
+    replaced at once. V(cut_port:<name>) lets a bond be removed. Neither is asked for while every member is down.
+    V(management_path) lets the path be touched through which this host is managed; that takes an armed checkpoint as
+    well."
   - "That a bond calls itself negotiated proves nothing: it stays so with one of two members C(defaulted), and even
     without any partner. So every member has to be C(current attached) and enabled, and all have to see the same
     partner. What is not so is in RV(unmet), with the member, its partner and the likely cause. Without LACP, every

@@ -170,13 +170,14 @@ options:
       - The address through which the node is managed. Interfaces on the way to it are guarded by the word
         V(management_path).
       - Without it those count that have an address by which the API or the cluster calls the node, and the one with the
-        default gateway.
+        default gateway; where none of these is known, all that have an address.
     type: str
 notes:
   - "Words for O(allow):"
   - V(cut_bridge:<iface>) to remove a bridge that has ports or an address, or to give it another type.
   - V(cut_port:<iface>) to remove an interface that is up or in use, or to take it from its bridge.
-  - V(bond_flap) for changes of a bond that cannot be made while it is up, as another mode of a Linux bond.
+  - V(bond_flap) for changes of a bond that cannot be made while it is up, as another mode of a Linux bond, for LACP
+    turned on or off on a bond of Open vSwitch, and for a change that leaves no member in place.
   - V(management_path) to change what is on the path through which the node is managed. A network checkpoint must be
     armed on the node as well, see M(hospital.continuity.network_checkpoint).
   - V(apply_pending:<node>) to apply, together with these, changes that somebody else has staged and not applied. With

@@ -16,7 +16,7 @@ from typing import Any
 import ansible
 import pytest
 
-from lab.hosts import Hosts, wait_until, why_not
+from lab.hosts import Hosts, why_not
 from tests.contract.discovery import ROOT
 from tests.contract.invocation import Result
 from tests.contract.system import System
@@ -157,9 +157,14 @@ class HostSystem(System):
         finally:
             self.host.run("umount", name)
 
-    def settle(self) -> None:
-        """Until nothing of ours is still at work."""
-        wait_until(lambda: not any(unit.endswith(".service") for unit in self._units()), "the units")
+    @contextlib.contextmanager
+    def out_of_reach(self) -> Iterator[None]:
+        """The host lets nobody in by SSH."""
+        self.host.run("systemctl", "stop", "ssh.service", "ssh.socket")
+        try:
+            yield
+        finally:
+            self.host.run("systemctl", "start", "ssh.service")
 
     def _units(self) -> list[str]:
         """Ours, as far as they are at work."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.hospital.continuity.plugins.module_utils.network import checkpoint
 from lab.ovs import OvsLab, available
 from tests.contract import discovery
+from tests.contract.armed_checkpoint import armed_checkpoint
 from tests.contract.system import System, succeeded
 
 COLUMNS = "datapath_type,fail_mode,stp_enable,rstp_enable,mcast_snooping_enable,protocols,other_config,external_ids"
@@ -34,7 +33,7 @@ class OvsSystem(System):
             pytest.skip("openvswitch-switch is not installed: its modules are proven on a real Open vSwitch only")
         self._stack = contextlib.ExitStack()
         self.lab = self._stack.enter_context(OvsLab(pretended_nics=True))
-        self._checkpoints = checkpoint.DIRECTORY
+        self._until_reset = contextlib.ExitStack()
 
     def connection(self, *, root: bool = False) -> dict[str, Any]:
         return {"database": self.lab.database}
@@ -44,14 +43,14 @@ class OvsSystem(System):
         return {f"hospital.continuity.{module}": {**self.connection(), **waiting}}
 
     def reset(self) -> None:
-        checkpoint.DIRECTORY = self._checkpoints
+        self._until_reset.close()
         bridges = self.lab.vsctl("list-br").split()
         words = [word for bridge in bridges for word in ("--", "del-br", bridge)]
         if words:
             self.lab.vsctl(*words)
 
     def close(self) -> None:
-        checkpoint.DIRECTORY = self._checkpoints
+        self._until_reset.close()
         self._stack.close()
 
     def writes(self) -> int:
@@ -62,14 +61,8 @@ class OvsSystem(System):
         self.lab.vsctl(*(word for words in for_each for word in words))
 
     def arm_checkpoint(self) -> None:
-        """A checkpoint that will go on for a while, and does nothing."""
-        folder = self.lab.directory / "checkpoint"
-        folder.mkdir(exist_ok=True)
-        boot = checkpoint.boot_of(Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/1/stat").read_text())
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-        armed = checkpoint.Checkpoint(checkpoint.ARMED, "hct", "2026-01-01T00:00:00Z", "tests", 600, uptime + 600, boot)
-        (folder / checkpoint.STATE).write_text(json.dumps(checkpoint.encoded(armed)) + "\n")
-        checkpoint.DIRECTORY = str(folder)
+        """Until the next reset."""
+        self._until_reset.enter_context(armed_checkpoint())
 
     def bridge(self, name: str) -> Any:
         """A bridge as ovs-vsctl shows it."""

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
 
+from ansible_collections.hospital.continuity.plugins.module_utils.pve import network_node
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
 from lab.pve import Lab
+from tests.contract.armed_checkpoint import armed_checkpoint
 from tests.contract.case import PREFIX
 from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, comparable
@@ -152,6 +154,7 @@ class LabSystem(PveSystem):
         self.images, self.rootdir, self.bridge, self.other_bridge = "shared", "local-lvm", "vmbr0", "vmbr99"
         self.template = str(self.api.get(f"/nodes/{self.node}/storage/local/content")[0]["volid"])
         self.network_node, self.nics = self.node, ("eno2", "eno3", "eno4")
+        self._until_reset = contextlib.ExitStack()
 
     def connection(self, *, root: bool = False) -> dict[str, Any]:
         where = {"api_host": [self.lab.host], "api_port": self.lab.port, "ca_path": self.lab.ca}
@@ -168,10 +171,18 @@ class LabSystem(PveSystem):
             arguments.setdefault("management_address", "10.99.0.11")
         return super().run(module, config, **arguments)
 
+    def arm_checkpoint(self) -> None:
+        """Until the next reset, this host is the node whose network may be changed, and a checkpoint is armed there."""
+        self._until_reset.enter_context(armed_checkpoint())
+        is_this_host = mock.patch.object(network_node, "is_this_host", lambda name: name == self.network_node)
+        self._until_reset.enter_context(is_this_host)
+
     def reset(self) -> None:
+        self._until_reset.close()
         self.lab.reset()
 
     def close(self) -> None:
+        self._until_reset.close()
         self.api.close()
         self.lab.stop()
 

@@ -9,6 +9,7 @@ import re
 import pytest
 import yaml
 
+from lab import veth
 from lab.ovs import OvsLab
 from tests.contract.discovery import loaded
 from tests.contract.invocation import Result, run_module
@@ -232,6 +233,8 @@ def test_a_controller_nobody_answers_for_is_told(lab, bridges):
 
 
 def test_the_examples_run_as_they_stand(lab, bridges):
+    if not veth.available():
+        pytest.skip("datapaths of type netdev need network interfaces, and this process may make none (no root)")
     for task in yaml.safe_load(loaded("ovs_bridge").EXAMPLES):
         arguments = {"database": lab.database, **task["hospital.continuity.ovs_bridge"]}
         result = run_module("ovs_bridge", arguments)

@@ -70,6 +70,10 @@ def test_what_is_wrong_is_told_in_words_and_without_secrets(lab: OvsLab) -> None
     lab.vsctl("add-port", "vmbr0", "to-nobody", "--", "set", "Interface", "to-nobody", "type=patch", "options:peer=x")
     lab.vsctl("set", "Port", "bond0", "bond_mode=balance-tcp")
     lab.appctl("netdev-dummy/set-admin-state", "eno4", "down")
+    # Open vSwitch finds these out in its own time.
+    lab.vsctl(
+        "wait-until", "Interface", "to-nobody", "error!=[]", "--", "wait-until", "Interface", "eno4", "admin_state=down"
+    )
     result = told(lab, kinds=["bridge"])
     assert PSK.replace(" ", "_") not in result.everything
     health = {finding["subject"]: finding["message"] for finding in result.data["health"]}

@@ -172,7 +172,7 @@ class Kind:
             except InvalidInput as problem:
                 problems.append(f"{self.described(item.key)}: {problem}")
         if problems:
-            raise InvalidInput(listed(problems), hint="Nothing was changed.")
+            raise InvalidInput(listed(problems).rstrip(".") + ".", hint="Nothing was changed.")
         if declared.unlisted == ABSENT:
             steps.extend(self._plan_unlisted(observed, declared))
         return Plan(self.order(tuple(steps)))

@@ -29,6 +29,15 @@ OpenBackend = Callable[[Mapping[str, Any]], Backend[Any]]
 OpenOperation = Callable[[Mapping[str, Any]], OperationBackend[Any]]
 
 
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible comes without types
+    """AnsibleModule, which logs its invocation as Python writes it and looks there for secrets as they are: one with a
+    backslash, a quote or a line break in it would be in the system's log."""
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update({repr(str(secret))[1:-1] for secret in self.no_log_values})
+        super()._log_invocation()
+
+
 def argument_spec(kind: Kind, connection: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a module that describes a state, from its kind's spec and its subsystem's connection options."""
     item = {row.name: row.argument(required=row.name in kind.identity) for row in kind.fields}
@@ -71,7 +80,7 @@ def operation_spec(operation: Operation, connection: Mapping[str, Any]) -> dict[
 
 def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) -> None:
     """A whole module: everything one needs is its kind, its connection options and how to reach its subsystem."""
-    module = AnsibleModule(argument_spec=argument_spec(kind, connection), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(kind, connection), supports_check_mode=True)
     try:
         declared = kind.declare(module.params)
         backend = open_backend(module.params)
@@ -92,7 +101,7 @@ def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) ->
 
 def run_operation(operation: Operation, connection: Mapping[str, Any], open_backend: OpenOperation) -> None:
     """A whole module of the other sort."""
-    module = AnsibleModule(argument_spec=operation_spec(operation, connection), supports_check_mode=True)
+    module = Module(argument_spec=operation_spec(operation, connection), supports_check_mode=True)
     try:
         order = operation.order(module.params)
         backend = open_backend(module.params)

@@ -115,6 +115,8 @@ class CheckpointBackend:
             return ("this host does not run systemd, and the rollback needs its timer and its start of the host",)
         if found is not None and found.state in (ARMED, ROLLING_BACK):
             text = f"{told(found)}; a second one would save the changed configuration as the old one. "
+            if found.state == ARMED and not found.protects:
+                return (f"{text}Nothing rolls it back by itself any more: do it (action: roll_back)",)
             return (f"{text}Confirm it, roll it back (action: roll_back), or wait",)
         problems = [*self._wrong_places(order), *self._too_long(order.options["timeout"])]
         dumb = silent(self._run, [peer(text) for text in order.options.get("peers") or ()], patience=_PEERS_BEFORE)
@@ -165,7 +167,8 @@ class CheckpointBackend:
                 return self._arm(step)
             return self._confirm() if step.action == CONFIRM else self._roll_back()
         except OSError as problem:
-            raise SubsystemError(f"{problem.strerror}: {problem.filename}.", hint="Look at the disk.") from None
+            place = problem.filename or self.places.directory
+            raise SubsystemError(f"{problem.strerror}: {place}.", hint="Look at the disk.") from None
 
     def _arm(self, step: Step) -> Sequence[str]:
         after, interfaces_file = step.after or {}, step.inputs["interfaces_file"]

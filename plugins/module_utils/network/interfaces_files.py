@@ -65,3 +65,16 @@ def put_back(before: Saved, aside: Path) -> tuple[bool, list[str]]:
     if pending(before["interfaces_file"]).exists():
         notes.append(f"the pending changes in {pending(before['interfaces_file'])} were left alone")
     return changed, notes
+
+
+def put_pending_aside(before: Saved, aside: Path) -> list[str]:
+    """Take away what is staged: Proxmox VE puts it in force at every start of the host (pvenetcommit.service), beside
+    this rollback or after it. Returns what there is to say. Raises OSError."""
+    path = pending(before["interfaces_file"])
+    if not path.is_file():
+        return []
+    aside.mkdir(mode=0o700, exist_ok=True)
+    replaced(aside / path.name, path.read_bytes(), mode=0o600)
+    path.unlink(missing_ok=True)
+    kept(path.parent)
+    return [f"the pending changes in {path}, which this start of the host would have put in force, are now in {aside}"]

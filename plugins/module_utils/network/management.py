@@ -16,6 +16,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
     SubsystemError,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.network.topology import (
+    INTERNAL,
+    PATCH,
     Link,
     SwitchInterface,
     SwitchPort,
@@ -37,6 +39,12 @@ _TABLES = {
     "Interface": ["_uuid", "name", "type", "options"],
 }
 _SECONDS = 10
+# What leads to another host over the routes of this one, of the kernel; and what does not, of Open vSwitch.
+_TUNNELS = (
+    *("wireguard", "tun", "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ip6erspan"),
+    *("ipip", "sit", "ip6tnl", "vti", "vti6", "xfrm"),
+)
+_NO_TUNNELS = ("", "system", INTERNAL, PATCH, "tap", "dpdk", None)
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,9 @@ def find(run: Runner, *, address: str = "", database: str = DEFAULT_ADDRESS) -> 
     Raises InvalidInput where `address` is none, or on no interface."""
     topology = observed(run, database)
     if address:
-        return _through_address(topology, address)
-    return _through_ssh(topology, run) or _through_default_routes(topology, run)
+        return _with_carriers(topology, run, _through_address(topology, address))
+    found = _through_ssh(topology, run) or _through_default_routes(topology, run)
+    return _with_carriers(topology, run, found)
 
 
 def observed(run: Runner, database: str = DEFAULT_ADDRESS) -> Topology:
@@ -86,11 +95,28 @@ def topology_of(links: Sequence[Mapping[str, Any]], tables: Tables) -> Topology:
             for bridge in tables.get("Bridge", ())
             for port in elements(bridge["ports"])
         ),
+        {
+            **{link["ifname"]: _remote(link) for link in links if _kind(link) in _TUNNELS},
+            **{
+                str(row["name"]): usual(str((row.get("options") or {}).get("remote_ip") or ""))
+                for row in interfaces.values()
+                if row["type"] not in _NO_TUNNELS
+            },
+        },
     )
 
 
+def _remote(raw: Mapping[str, Any]) -> str:
+    data = (raw.get("linkinfo") or {}).get("info_data") or {}
+    return usual(str(data.get("remote") or data.get("remote6") or ""))
+
+
+def _kind(raw: Mapping[str, Any]) -> str:
+    return str((raw.get("linkinfo") or {}).get("info_kind") or "")
+
+
 def _link(raw: Mapping[str, Any]) -> Link:
-    kind = str((raw.get("linkinfo") or {}).get("info_kind") or "")
+    kind = _kind(raw)
     # With a namespace id, what the interface hangs on is not on this host.
     other = str(raw.get("link") or "") if "link_netnsid" not in raw else ""
     addresses = (usual(str(row["local"])) for row in raw.get("addr_info") or () if row.get("local"))
@@ -156,10 +182,35 @@ def _through_ssh(topology: Topology, run: Runner) -> Optional[ManagementPath]:
 
 
 def _through_default_routes(topology: Topology, run: Runner) -> ManagementPath:
+    starts = _default_devices(run)
+    return _path(topology, starts, "the default route of this host leads through ") if starts else ManagementPath()
+
+
+def _default_devices(run: Runner) -> list[str]:
     routes = [*_ip(run, "route", "show", "default"), *_ip(run, "-6", "route", "show", "default")]
     devices = [hop.get("dev") for route in routes for hop in (route, *(route.get("nexthops") or ()))]
-    starts = list(dict.fromkeys(str(device) for device in devices if device and device != "lo"))
-    return _path(topology, starts, "the default route of this host leads through ") if starts else ManagementPath()
+    return list(dict.fromkeys(str(device) for device in devices if device and device != "lo"))
+
+
+def _with_carriers(topology: Topology, run: Runner, path: ManagementPath) -> ManagementPath:
+    """With what carries the tunnels on the path, which have no uplinks of their own. Nor have `lo` and dummies, to
+    which a routing daemon leads."""
+    walked: set[str] = set()
+    own = {name for name, link in topology.links.items() if name == "lo" or link.kind == "dummy"}
+    if path.interfaces and path.interfaces <= own:
+        ways = _path(topology, _default_devices(run), "the default route of this host leads through ")
+        path = ManagementPath(path.interfaces | ways.interfaces, f"{path.reason}; {ways.reason}")
+    while True:
+        tunnel = next((name for name in sorted(path.interfaces & set(topology.tunnels) - walked)), "")
+        if not tunnel:
+            return path
+        walked.add(tunnel)
+        remote = topology.tunnels[tunnel]
+        device = _way_to(run, remote) if remote else ""
+        starts = [device] if device else [name for name in _default_devices(run) if name not in walked]
+        if starts:
+            carrier = _path(topology, starts, f"{tunnel} is a tunnel through ")
+            path = ManagementPath(path.interfaces | carrier.interfaces, f"{path.reason}; {carrier.reason}")
 
 
 def _path(topology: Topology, starts: Sequence[str], lead: str) -> ManagementPath:

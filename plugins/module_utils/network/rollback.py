@@ -9,11 +9,12 @@ Whatever goes wrong with one part, the others have their turn, and what could no
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -73,16 +74,38 @@ def roll_back(
         if occasion == BOOT and checkpoint.boot == this_boot():
             # Somebody started the unit by hand: the timer is there.
             return None
-        checkpoint = store.keep(checkpoint, state=ROLLING_BACK, reason=reason or _reason(checkpoint, occasion))
+        checkpoint = replace(checkpoint, state=ROLLING_BACK, reason=reason or _reason(checkpoint, occasion))
+        # A disk that is full or read-only must not keep the network from coming back.
+        with contextlib.suppress(OSError):
+            store.keep(checkpoint)
         saved = store.read_json(SAVED)
         notes = _Undoing(saved, store, runner, at_boot=occasion == BOOT).all()
-        ended = store.keep(checkpoint, state=ROLLED_BACK, ended_at=now(), notes=tuple(notes))
-        store.marker.unlink(missing_ok=True)
+        ended = replace(checkpoint, state=ROLLED_BACK, ended_at=now(), notes=tuple(notes))
+        written = _end(store, ended)
     units = Units(runner, Path(saved["units"]))
-    units.remove_boot_unit()
-    if occasion != BOOT:
+    with contextlib.suppress(OSError):
+        units.remove_boot_unit()
+    if occasion != BOOT and written:
         units.stop_timer(identifier)
     return ended
+
+
+def _end(store: Store, ended: Checkpoint) -> bool:
+    """Write down that it is over, and let no start of the host do it again. Where that cannot be written it still
+    counts as armed, and its timer has to stay."""
+    written = False
+    try:
+        store.keep(ended)
+        written = True
+    except OSError:
+        # Nobody needs the program any more, and it takes more room than what there is to write.
+        with contextlib.suppress(OSError):
+            store.program.unlink(missing_ok=True)
+            store.keep(ended)
+            written = True
+    with contextlib.suppress(OSError):
+        store.marker.unlink(missing_ok=True)
+    return written
 
 
 def _reason(checkpoint: Checkpoint, occasion: str) -> str:
@@ -123,7 +146,10 @@ class _Undoing:
             return False
 
     def _files(self) -> bool:
-        changed, notes = interfaces_files.put_back(self.saved["interfaces"], self.store.directory / ASIDE)
+        aside = self.store.directory / ASIDE
+        if self.at_boot:
+            self.notes += interfaces_files.put_pending_aside(self.saved["interfaces"], aside)
+        changed, notes = interfaces_files.put_back(self.saved["interfaces"], aside)
         self.notes += notes
         return changed
 

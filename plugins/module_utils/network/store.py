@@ -6,6 +6,7 @@ second later must find it, and one process at a time decides what becomes of a c
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import IO, Any, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
 from ansible_collections.hospital.continuity.plugins.module_utils.network.checkpoint import (
@@ -59,7 +60,7 @@ class Store:
     def locked(self, *, patience: float = 0.0) -> Iterator[None]:
         """The only one who decides: whether the checkpoint is confirmed or rolled back is written inside. A process
         that dies gives the lock back. `patience` in seconds. Raises Busy."""
-        with (self.directory / _LOCK).open("a") as lock:
+        with _opened(self.directory / _LOCK) as lock:
             deadline = time.monotonic() + patience
             while True:
                 try:
@@ -108,6 +109,16 @@ class Store:
 
     def write(self, name: str, content: bytes) -> None:
         replaced(self.directory / name, content, mode=0o600)
+
+
+def _opened(lock: Path) -> IO[str]:
+    """For a lock, reading is enough, and all there is on a disk that has become read-only."""
+    try:
+        return lock.open("a")
+    except OSError as problem:
+        if problem.errno not in (errno.EROFS, errno.ENOSPC):
+            raise
+        return lock.open()
 
 
 def replaced(path: Path, content: bytes, *, mode: int, owner: Optional[tuple[int, int]] = None) -> None:

@@ -56,8 +56,11 @@ class SwitchPort:
 
 @dataclass(frozen=True)
 class Topology:
+    """tunnels: by name what leads to another host over whatever routes there are, and that host's address, if known."""
+
     links: Mapping[str, Link] = field(default_factory=dict)
     ports: tuple[SwitchPort, ...] = ()
+    tunnels: Mapping[str, str] = field(default_factory=dict)
 
     def holding(self, address: str) -> list[str]:
         """The interfaces that have an address, in its usual spelling."""

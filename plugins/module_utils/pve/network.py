@@ -162,7 +162,7 @@ class NetworkBackend(PveBackend[NetworkKind]):
             *self._unreachable_bonds(node, steps, listing),
         ]
         path = self._management_path(node, before)
-        touches = _touches(plan, listing, declared, path)
+        touches = _touches(plan, before, listing, declared, path)
         return [*found, *self._unguarded(node, touches, path)] if guard.hits(touches, path) else found
 
     def _unreachable_bonds(self, node: str, steps: Sequence[Step], listing: Listing) -> Iterator[str]:
@@ -195,8 +195,9 @@ class NetworkBackend(PveBackend[NetworkKind]):
         first = next(iter(plan)).key
         node = str(first[0])
         listing = self.listing(node)
-        path = self._management_path(node, states_of(kind, node, listing))
-        touches = _touches(plan, listing, declared, path)
+        states = states_of(kind, node, listing)
+        path = self._management_path(node, states)
+        touches = _touches(plan, states, listing, declared, path)
         result = {key: [*wanted] for key, wanted in guard.consents(touches, path).items()}
         if listing.changes:
             result.setdefault(first, []).append(about_pending(node, listing.changes, declared))
@@ -263,9 +264,11 @@ class NetworkBackend(PveBackend[NetworkKind]):
         return result
 
 
-def _touches(plan: Plan, listing: Listing, declared: Declaration, path: ManagementPath) -> dict[Key, set[str]]:
+def _touches(
+    plan: Plan, states: States, listing: Listing, declared: Declaration, path: ManagementPath
+) -> dict[Key, set[str]]:
     """What the plan may interrupt, and with its first step what somebody else has staged, where that is applied too."""
-    touches = network_path.touched(_real(plan))
+    touches = network_path.touched(_real(plan), states)
     first = next(iter(plan)).key
     if listing.changes and f"discard_pending:{first[0]}" not in declared.allow:
         theirs = changed_interfaces(listing.changes)

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import CREATE, Step
@@ -32,7 +33,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.netw
 )
 
 States = Mapping[str, Mapping[str, Any]]
-# What a change of these alone does not interrupt.
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+# What a change of these alone does not interrupt, as long as the interface is started with the node.
 _HARMLESS = frozenset({"comments", "autostart"})
 
 
@@ -54,6 +56,9 @@ def topology_of(states: States) -> Topology:
         )
         for name, state in states.items()
     }
+    for member in set(masters) - set(links):
+        # A port like bond0.10 needs no stanza of its own: ifupdown2 makes the VLAN.
+        links[member] = Link(member, kind=VLAN, master=masters[member], parent=member.rpartition(".")[0])
     return Topology(links, tuple(_switch_ports(states)))
 
 
@@ -73,7 +78,8 @@ def _switch_ports(states: States) -> Iterator[SwitchPort]:
 
 def find(states: States, addresses: Collection[str], *, stated: str = "") -> ManagementPath:
     """The path to a node. `addresses`: what it is called by (the API's host, the cluster's own network); with them the
-    interface of the default gateway counts. `stated`: the one address that counts instead. Raises InvalidInput."""
+    interface of the default gateway counts; where none is known here, every address, or every interface. `stated`: the
+    one address that counts instead. Raises InvalidInput."""
     topology = topology_of(states)
     if stated:
         wanted = usual(stated)
@@ -90,7 +96,11 @@ def find(states: States, addresses: Collection[str], *, stated: str = "") -> Man
     gateways = [name for name, state in states.items() if state.get("gateway") or state.get("gateway6")]
     if gateways and set(gateways) - {name for names in starts.values() for name in names}:
         starts["the default gateway"] = gateways
-    return _path(topology, starts) if starts else ManagementPath()
+    if not starts:
+        # Nobody says through which address the node is managed: then it may be any of them.
+        holders = sorted(name for name, link in topology.links.items() if link.addresses)
+        starts = {"one of the node's addresses": holders} if holders else {"the node's address": sorted(topology.links)}
+    return _path(topology, starts)
 
 
 def _path(topology: Topology, starts: Mapping[str, Sequence[str]]) -> ManagementPath:
@@ -101,11 +111,12 @@ def _path(topology: Topology, starts: Mapping[str, Sequence[str]]) -> Management
     return ManagementPath(passed(topology, names), "; ".join(texts))
 
 
-def touched(steps: Iterable[Step]) -> dict[Key, set[str]]:
-    """The interfaces that each step may interrupt, by its key; steps that interrupt nothing are left out."""
+def touched(steps: Iterable[Step], states: States | None = None) -> dict[Key, set[str]]:
+    """The interfaces that each step may interrupt, by its key; steps that interrupt nothing are left out. `states`: the
+    node's interfaces as they are."""
     result: dict[Key, set[str]] = {}
     for step in steps:
-        names = _touched(step)
+        names = _touched(step) | _drawn(step, states or {})
         if names:
             result.setdefault(step.key, set()).update(names)
     return result
@@ -113,7 +124,8 @@ def touched(steps: Iterable[Step]) -> dict[Key, set[str]]:
 
 def _touched(step: Step) -> set[str]:
     before, after = step.before or {}, step.after or {}
-    if before and after and set(step.options) <= _HARMLESS:
+    harmless = set(step.options) <= _HARMLESS and ("autostart" not in step.options or after.get("autostart"))
+    if before and after and harmless:
         return set()
     names = {str(step.key[1])}
     kept = set(members(before)) & set(members(after))
@@ -125,3 +137,26 @@ def _touched(step: Step) -> set[str]:
     if step.action == CREATE and after.get("type") in BRIDGES:
         names |= set(members(after))
     return names
+
+
+def _drawn(step: Step, states: States) -> set[str]:
+    """The interfaces whose traffic a new address may draw to itself: what goes to their networks is in its own, too."""
+    before, after = step.before or {}, step.after or {}
+    networks = [_network(after, option) for option in ("cidr", "cidr6") if before.get(option) != after.get(option)]
+    return {
+        name
+        for name, state in states.items()
+        for option in ("cidr", "cidr6")
+        for network in networks
+        if name != step.key[1] and _overlap(network, _network(state, option))
+    }
+
+
+def _network(state: Mapping[str, Any], option: str) -> Network | None:
+    return ipaddress.ip_interface(str(state[option])).network if state.get(option) else None
+
+
+def _overlap(one: Network | None, other: Network | None) -> bool:
+    if isinstance(one, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
+        return one.overlaps(other)
+    return isinstance(one, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network) and one.overlaps(other)

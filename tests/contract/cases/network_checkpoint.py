@@ -56,6 +56,6 @@ CASE = Case(
         Doing("roll_back", {"action": "roll_back"}, setup=changed, rests=True, faults=("systemd-run",), secrets=(PSK,)),
     ),
     unreached={
-        "reach_timeout": "the control host's part: tests/integration/test_lockout.py",
+        "reach_timeout": "the control host's part: tests/contract/test_confirmed_from_outside.py",
     },
 )

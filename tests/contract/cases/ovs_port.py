@@ -65,7 +65,7 @@ CASE = Case(
         Option("other_config", {"priority-tags": "always"}, {"priority-tags": "never"}),
         Option("external_ids", {"iface-id": "a b"}, {"iface-id": 'guests, and "more"'}),
     ),
-    secrets=(Secret("psk", "hct Gehëimnis 'and more'", base=TUNNEL),),
+    secrets=(Secret("psk", "hct Gehëimnis 'and \\ \"more\"'", base=TUNNEL),),
     raw=raw,
     several=[
         {**BASE, "name": f"{PREFIX}p0", "tag": 20, "external_ids": {"iface-id": "x"}},

@@ -260,3 +260,49 @@ def test_a_host_that_never_had_a_checkpoint() -> None:
         return Completed(tuple(argv), 1, f"boot-1\n{STAT}\n1.0 1.0\n", "cat: no such file")
 
     assert armed(host) is None and look(host) is None
+
+
+WIREGUARD = [*LINKS, {"ifname": "wg0", "linkinfo": {"info_kind": "wireguard"}, "addr_info": [address("10.8.0.2")]}]
+
+
+def test_a_tunnel_needs_what_carries_it() -> None:
+    """A host reached over a VPN that ends on it: without its default route the VPN is gone, too."""
+    said = {
+        **ssh("10.8.0.1", "10.8.0.2"),
+        "ip -j -d address show": json.dumps(WIREGUARD),
+        "ip -j route get 10.8.0.1": json.dumps([{"dev": "wg0"}]),
+        "ip -j route show default": json.dumps([{"dst": "default", "dev": "vmbr0"}]),
+    }
+    path = find(Answers(said))
+    assert path.interfaces == {"wg0", "vmbr0", "bond0", "eno1", "eno2"}
+    assert path.reason.endswith("is on wg0; wg0 is a tunnel through vmbr0 with the uplink bond0 (eno1, eno2)")
+
+
+def test_a_tunnel_is_carried_by_the_way_to_its_other_end() -> None:
+    raw = [*LINKS, {"ifname": "mgmt", "addr_info": [address("10.8.0.2")]}]
+    topology = topology_of(
+        raw,
+        {
+            "Bridge": [{"name": "br9", "ports": ["mp", "tp"]}],
+            "Port": [
+                {"_uuid": "mp", "name": "mgmt", "interfaces": "mi"},
+                {"_uuid": "tp", "name": "vx0", "interfaces": "ti"},
+            ],
+            "Interface": [
+                {"_uuid": "mi", "name": "mgmt", "type": "internal", "options": {}},
+                {"_uuid": "ti", "name": "vx0", "type": "vxlan", "options": {"remote_ip": "192.0.2.9"}},
+            ],
+        },
+    )
+    assert topology.tunnels == {"vx0": "192.0.2.9"}
+
+
+def test_an_address_that_is_on_no_way_out_is_reached_by_the_default_route() -> None:
+    """As hosts have it that speak BGP with their switches."""
+    links = [*LINKS, {"ifname": "dummy0", "linkinfo": {"info_kind": "dummy"}, "addr_info": [address("10.0.0.1", 32)]}]
+    said = {
+        "ip -j -d address show": json.dumps(links),
+        "ip -j route show default": json.dumps([{"dst": "default", "nexthops": [{"dev": "eno3"}, {"dev": "bond0"}]}]),
+    }
+    path = find(Answers(said), address="10.0.0.1")
+    assert path.interfaces == {"dummy0", "eno3", "vmbr0", "bond0", "eno1", "eno2"}

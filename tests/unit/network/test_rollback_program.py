@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import subprocess
 import sys
 import threading
@@ -127,7 +128,10 @@ def test_before_networking_nothing_is_reloaded(host: Host) -> None:
     host.change()
     ended = rollback.roll_back(host.store, "boot", "this", runner=host.run)
     assert ended is not None and "reset" in ended.reason
-    assert host.files() == OLD
+    # Proxmox VE would put in force what is staged, at this very start.
+    assert host.files() == {name: text for name, text in OLD.items() if name != "interfaces.new"}
+    assert (host.store.directory / "put_aside" / "interfaces.new").read_text() == "pending\n"
+    assert any("interfaces.new" in note for note in ended.notes)
     assert host.asked == []
 
 
@@ -153,7 +157,42 @@ def test_a_rollback_that_was_cut_off_is_ended_at_the_next_start(host: Host) -> N
     host.arm(state="rolling_back", boot="another start", reason="nobody confirmed within 45 s")
     host.change()
     assert rollback.roll_back(host.store, "boot", "this", runner=host.run) is not None
-    assert host.files() == OLD
+    assert host.files()["interfaces"] == "old\n"
+
+
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_does_not_keep_the_network_away(
+    host: Host, problem: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.arm()
+    host.change()
+    state = (host.store.directory / "state.json").read_text()
+
+    def full(path: Path, content: bytes, **_how: Any) -> None:
+        if path.parent == host.store.directory:
+            raise OSError(problem, "the disk takes nothing", str(path))
+        replaced(path, content, **_how)
+
+    monkeypatch.setattr("ansible_collections.hospital.continuity.plugins.module_utils.network.store.replaced", full)
+    ended = rollback.roll_back(host.store, "timer", "this", runner=host.run)
+    assert ended is not None and ended.state == "rolled_back"
+    assert host.interfaces.read_text() == "old\n"
+    assert (host.store.directory / "state.json").read_text() == state
+    assert not host.store.marker.exists(), "or the next start of the host would undo what was done since"
+    assert not [words for words in host.asked if words[0] == "systemctl"], "it counts as armed, so its timer stays"
+
+
+def test_the_lock_can_be_had_on_a_read_only_disk(host: Host, tmp_path: Path) -> None:
+    host.store.make()
+    with host.store.locked():
+        pass
+    subprocess.run(["mount", "--bind", host.store.directory, host.store.directory], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", host.store.directory], check=True)
+        with host.store.locked():
+            pass
+    finally:
+        subprocess.run(["umount", host.store.directory], check=True)
 
 
 def test_what_fails_does_not_keep_the_rest_from_its_turn(host: Host) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -89,6 +90,8 @@ def check_state(name: str, state: State, stated: Mapping[str, Any]) -> None:
     for gateway, cidr in (("gateway", "cidr"), ("gateway6", "cidr6")):
         if state.get(gateway) and not state.get(cidr):
             raise InvalidInput(f"{gateway}: an interface without {cidr} reaches no gateway.", hint=f"Give {cidr} too.")
+    if stated.get("cidr") is not None:
+        _check_host_address(str(stated["cidr"]))
     if name in parents(state):
         raise InvalidInput(f"{name} cannot be a part of itself.", hint="Take it out of the list.")
     if stated.get("bridge_vids") is not None and not state.get("bridge_vlan_aware"):
@@ -100,6 +103,13 @@ def check_state(name: str, state: State, stated: Mapping[str, Any]) -> None:
             )
     _check_bond(kind, state, stated)
     _check_ovs_options(state, stated)
+
+
+def _check_host_address(cidr: str) -> None:
+    interface = ipaddress.IPv4Interface(cidr)
+    network = interface.network
+    if network.prefixlen < 31 and interface.ip in (network.network_address, network.broadcast_address):
+        raise InvalidInput(f"cidr: {interface.ip} is no address of a host in {network}.", hint="Correct it.")
 
 
 def _check_bond(kind: str, state: State, stated: Mapping[str, Any]) -> None:
@@ -179,6 +189,7 @@ def _problems(states: Mapping[str, State], touched: set[str]) -> Iterator[str]:
         having = sorted(name for name, state in states.items() if state.get(option))
         if len(having) > 1:
             yield f"{option}: a node has one default gateway for {family}; there would be one on {' and '.join(having)}"
+    yield from _held_twice(states)
     for name in sorted(states):
         yield from _mtu(name, states)
     for name in sorted(touched & set(states)):
@@ -234,6 +245,18 @@ def _used_twice(states: Mapping[str, State]) -> Iterator[str]:
             elif states.get(member, {}).get("type") in OVS_PORTS and state.get("type") != BRIDGE:
                 yield f"{name}: {option}: {member} is already a port of {states[member].get('ovs_bridge')}"
             used.setdefault(member, name)
+
+
+def _held_twice(states: Mapping[str, State]) -> Iterator[str]:
+    """One address on two interfaces: which of them answers is a matter of luck."""
+    held: dict[str, str] = {}
+    for name in sorted(states):
+        for option in ("cidr", "cidr6"):
+            address = str(states[name].get(option) or "").partition("/")[0]
+            if address and not ipaddress.ip_address(address).is_link_local:
+                if address in held:
+                    yield f"{name}: {option}: {held[address]} has the address {address} already"
+                held.setdefault(address, name)
 
 
 def _mtu(name: str, states: Mapping[str, State]) -> Iterator[str]:

@@ -20,6 +20,9 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.netw
     BRIDGE,
     BRIDGES,
     CARDS,
+    OVS_BOND,
+    effective,
+    members,
 )
 
 
@@ -59,6 +62,18 @@ def _of_update(step: Step, before: Mapping[str, Any], raw: Mapping[str, Any]) ->
             yield Consent(f"cut_port:{port}", f"{port} leaves {name}, which no longer reaches anything through it")
     if before.get("type") == BOND and raw.get("active") and "bond_mode" in step.options:
         yield Consent("bond_flap", f"the kernel changes the mode of {name} only while it is down")
+    # Open vSwitch has no interface for a bond, so PVE never calls one active.
+    if (before.get("type") == OVS_BOND or (before.get("type") == BOND and raw.get("active"))) and members(before):
+        had, has = (_has_lacp(state) for state in (before, after))
+        if had != has and before.get("type") == OVS_BOND:
+            yield Consent("bond_flap", f"until both sides of {name} agree on LACP, nothing passes it")
+        if not set(members(before)) & set(members(after)):
+            gone = ", ".join(members(before))
+            yield Consent("bond_flap", f"no member of {name} stays: what passes {gone} is cut off until others are up")
+
+
+def _has_lacp(state: Mapping[str, Any]) -> bool:
+    return str(effective(state, "bond_mode")).startswith("lacp-")
 
 
 def _changes_its_part(step: Step) -> bool:

@@ -85,10 +85,12 @@ def _taken(step: Step) -> set[str]:
 
 
 def _uses(step: Step, state: Mapping[str, Any] | None) -> set[str]:
-    """What nobody else can have at the same time: members, and a card that is a port itself."""
+    """What nobody else can have at the same time: members, a card that is a port itself, and the default gateway."""
     if state is None:
         return set()
-    return {str(step.key[1])} if state.get("type") == OVS_PORT else set(members(state))
+    used = {str(step.key[1])} if state.get("type") == OVS_PORT else set(members(state))
+    # No interface is called so: there is a blank in it.
+    return used | {f"the {option}" for option in ("gateway", "gateway6") if state.get(option)}
 
 
 def _type_changes(step: Step) -> bool:

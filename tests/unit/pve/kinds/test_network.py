@@ -246,6 +246,18 @@ def test_a_card_goes_from_one_bond_to_another_in_one_task_but_two_do_not_change_
         planned({"iface": "bond1", "slaves": ["eno1"]}, {"iface": "bond2", "slaves": ["eno2"]}, there=there)
 
 
+@pytest.mark.parametrize("option", ["gateway", "gateway6"])
+def test_the_default_gateway_goes_from_one_interface_to_another_in_one_task(option: str) -> None:
+    """PVE refuses a second one, even for a moment."""
+    cidr, address, gateway = ("cidr", "10.9.0.1/24", "10.9.0.254")
+    if option == "gateway6":
+        cidr, address, gateway = ("cidr6", "fd00:9::1/64", "fd00:9::fe")
+    there = rows(vmbr0={"method": "static", "method6": "static", cidr: address, option: gateway})
+    new = {"iface": "mgmt", "type": "OVSIntPort", "ovs_bridge": "vmbr2", cidr: address, option: gateway}
+    steps = planned({"iface": "vmbr0", "reset": [cidr, option]}, new, there=there)
+    assert [step.key[1] for step in steps] == ["vmbr0", "mgmt"]
+
+
 def test_a_card_without_a_configuration_is_as_absent_as_it_gets() -> None:
     assert not planned({"iface": "eno2"}, state="absent")
     assert not planned({"iface": "eno3"}, state="absent"), "started with its bond"
@@ -286,6 +298,7 @@ def test_a_card_without_a_configuration_is_as_absent_as_it_gets() -> None:
         ({"iface": "bond5", "type": "bond", "bond_xmit_hash_policy": "layer3+4"}, "means nothing in bond_mode"),
         ({"iface": "vmbr5", "type": "bridge", "bridge_vids": ["10"]}, "bridge_vids: the bridge does not know VLANs"),
         ({"iface": "vmbr5", "type": "bridge", "gateway": "10.0.0.1"}, "gateway: an interface without cidr"),
+        ({"iface": "vmbr5", "type": "bridge", "cidr": "10.0.0.255/24"}, "no address of a host in 10.0.0.0/24"),
         ({"iface": "vmbr5", "type": "bridge", "cidr": "10.0.0.1"}, "cidr: '10.0.0.1' is not an IPv4 address with"),
         ({"iface": "vmbr5", "type": "bridge", "cidr": "fd00::1/64"}, "is not an IPv4 address"),
         ({"iface": "vmbr5", "type": "bridge", "cidr": "10.0.0.1/255.255.255.0"}, "is not an IPv4 address"),
@@ -327,6 +340,9 @@ def test_a_vlan_that_exists_keeps_its_number() -> None:
          "bond5: ovs_bonds: vmbr0 is of type bridge, and an OVSBond is made of network cards"),
         ([{"iface": "vmbr5", "type": "bridge", "cidr": "10.5.0.1/24", "gateway": "10.5.0.254"}],
          "gateway: a node has one default gateway for IPv4; there would be one on vmbr0 and vmbr5"),
+        ([{"iface": "lan", "type": "OVSIntPort", "ovs_bridge": "vmbr2", "cidr": "10.5.0.1/24"},
+          {"iface": "vmbr5", "type": "bridge", "cidr": "10.5.0.1/16"}],
+         "vmbr5: cidr: lan has the address 10.5.0.1 already"),
         ([{"iface": "vmbr5", "type": "bridge", "bridge_ports": ["eno2"], "mtu": 9000}],
          "vmbr5: mtu: 9000 is more than the 1500 of eno2, which has to be as large"),
         ([{"iface": "bond0", "mtu": 9000}],
@@ -367,7 +383,10 @@ def test_what_was_odd_before_is_not_held_against_a_change() -> None:
         ([{"iface": "vlan50"}], "absent", ["cut_port:vlan50"]),
         ([{"iface": "vmbr0", "bridge_ports": ["eno2"]}], "present", ["cut_port:eno1"]),
         ([{"iface": "bond0", "type": "bond"}], "present", ["bond_flap"]),
-        ([{"iface": "bond0", "bond_mode": "balance-slb", "ovs_tag": 8}], "present", []),
+        ([{"iface": "bond0", "bond_mode": "lacp-balance-tcp", "ovs_tag": 8}], "present", []),
+        ([{"iface": "bond0", "bond_mode": "balance-slb"}], "present", ["bond_flap"]),
+        ([{"iface": "bond0", "ovs_bonds": ["eno2", "eno4"]}], "present", []),
+        ([{"iface": "bond0", "ovs_bonds": ["eno1", "eno2"]}], "present", ["bond_flap"]),
         ([{"iface": "vlan50", "ovs_tag": 51}], "present", []),
         ([{"iface": "eno2", "type": "OVSPort", "ovs_bridge": "vmbr2"}], "present", []),
         ([{"iface": "eno1", "type": "OVSPort", "ovs_bridge": "vmbr2"}], "present", ["cut_port:eno1"]),
@@ -404,6 +423,35 @@ def test_the_path_is_walked_down_to_the_cards(addresses: set[str], stated: str, 
     assert path.interfaces == interfaces
 
 
+def test_a_vlan_that_is_a_port_without_a_stanza_of_its_own_is_on_the_path_with_its_bond() -> None:
+    states = {
+        "eno1": {"type": "eth"},
+        "bond0": {"type": "bond", "slaves": ("eno1",)},
+        "vmbr0": {"type": "bridge", "bridge_ports": ("bond0.10",), "cidr": "10.99.0.11/24"},
+    }
+    assert network_path.find(states, {"10.99.0.11"}).interfaces == {"vmbr0", "bond0.10", "bond0", "eno1"}
+
+
+def test_where_nobody_says_how_the_node_is_reached_every_address_counts() -> None:
+    """A token without rights on the cluster's status, and no default gateway."""
+    states = {
+        "eno1": {"type": "eth"},
+        "vmbr0": {"type": "bridge", "bridge_ports": ("eno1",), "cidr": "10.99.0.11/24"},
+        "vmbr1": {"type": "bridge"},
+    }
+    assert network_path.find(states, {"10.1.1.1"}).interfaces == {"vmbr0", "eno1"}
+    assert network_path.find({"vmbr0": {"type": "bridge"}}, ()).interfaces == {"vmbr0"}
+
+
+@pytest.mark.parametrize(
+    ("cidr", "touched"),
+    [("10.99.0.200/24", {"lan", "mgmt"}), ("10.99.7.1/16", {"lan", "mgmt"}), ("10.98.0.1/24", {"lan"})],
+)
+def test_an_address_in_the_network_of_another_touches_that(cidr: str, touched: set[str]) -> None:
+    steps = planned({"iface": "lan", "type": "OVSIntPort", "ovs_bridge": "vmbr2", "cidr": cidr})
+    assert network_path.touched(steps, PATHS)[(NODE, "lan")] == touched
+
+
 def test_an_address_that_the_node_does_not_have_is_no_way_to_it() -> None:
     with pytest.raises(InvalidInput, match=r"management_address: '10\.1\.1\.1' is on no interface"):
         network_path.find(PATHS, (), stated="10.1.1.1")
@@ -413,6 +461,8 @@ def test_an_address_that_the_node_does_not_have_is_no_way_to_it() -> None:
     ("config", "touched"),
     [
         ([{"iface": "vmbr0", "comments": "x"}], set()),
+        # Not up any more after the next start of the node.
+        ([{"iface": "vmbr0", "autostart": False}], {"vmbr0"}),
         ([{"iface": "vmbr0", "mtu": 1400}], {"vmbr0"}),
         ([{"iface": "vmbr0", "bridge_ports": ["eno1", "eno2"]}], {"vmbr0", "eno2"}),
         ([{"iface": "lan", "type": "OVSIntPort", "ovs_bridge": "vmbr2"}], {"lan"}),
