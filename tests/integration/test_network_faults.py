@@ -141,8 +141,9 @@ def test_a_link_that_died_silently_is_told_and_traffic_moves_within_seconds(node
         time.sleep(2)
     # LACP's three seconds, and a busy machine.
     assert traffic.silence < 4.5, traffic.results
-    # For three seconds more is known than later: whose word is missed.
-    assert re.search(rf"bond0: member eno1 is expired.*{partner} has fallen silent.*dead", expired.unmet), expired.data
+    # For three seconds more is known than later: whose word is missed. A busy machine may ask too late for that.
+    silent = rf"bond0: member eno1 is expired.*{partner} has fallen silent.*dead"
+    assert re.search(rf"{silent}|bond0: member eno1 is defaulted", expired.unmet), expired.data
     told = node.told()
     assert re.search(r"bond0: member eno1 is defaulted.*without any partner.*switch's side", told), told
     assert "member eno2" not in told
