@@ -104,7 +104,7 @@ def measure_changes(bench: Bench) -> None:
     print("packets lost while the bond is changed: a member more, another mode and VLAN, and back", flush=True)
     ours, fewer, by_hand = [], [], []
     for _round in range(ROUNDS):
-        # Going back is measured on its own: the switch does not know that a member has left.
+        # Going back is measured on its own: a member that leaves costs what a lost carrier costs.
         ours.append(bench.measure("ours, one member more, another mode, one VLAN more", [lambda: bench.bond(LARGE)]))
         fewer.append(bench.measure("ours, the way back, one member fewer", [lambda: bench.bond(SMALL)], 5))
     for _round in range(ROUNDS):
