@@ -38,14 +38,14 @@ TRUNKS = [[10, 20], [10, 20, 30]]
 # Without the VLAN through which the node is managed.
 CUT = [20]
 SECRET = "correct-horse-battery-staple"
-INSTALLED = """printf '
-Package: openvswitch-ipsec
+INSTALLED = """for package in openvswitch-ipsec strongswan-starter strongswan-charon; do printf '
+Package: %s
 Status: install ok installed
 Architecture: all
 Version: 3.1.0-2
 Maintainer: nobody <nobody@example.org>
 Description: a stand-in
-' >> /var/lib/dpkg/status
+' $package >> /var/lib/dpkg/status; done
 mkdir -p /var/lib/apt/periodic
 touch /var/lib/apt/periodic/update-success-stamp /var/lib/apt/lists
 """
