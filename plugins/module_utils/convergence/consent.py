@@ -32,8 +32,15 @@ WORDS: dict[str, bool] = {
     "apply_pending": True,
     "discard_pending": True,
     "remove_storage": True,
+    "wipe_disk": True,
+    "destroy_pool": True,
+    "import_foreign_pool": True,
+    "change_pool_layout": True,
     "destroy_dataset": True,
     "destroy_snapshot": True,
+    "rollback_receiver": True,
+    "cut_session": False,
+    "unload_drive": True,
 }
 
 
