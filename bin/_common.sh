@@ -41,6 +41,15 @@ install_packages() {
   fi
   printf 'Installing Debian packages: %s\n' "$*"
   mkdir -p "$WORK/log"
+  local turn status=0
+  exec {turn}>"$WORK/log/apt.lock"
+  flock "$turn" # two suites may want some at the same time, and apt-get update waits for nobody
+  install_now "$@" || status=$?
+  exec {turn}>&-
+  return "$status"
+}
+
+install_now() {
   local apt=(apt-get -o DPkg::Lock::Timeout=300 -y -qq)
   if [[ -z $APT_UPDATED ]]; then
     "${apt[@]}" update >>"$WORK/log/apt.log" 2>&1 || warn "apt-get update failed, see .work/log/apt.log"
@@ -101,15 +110,23 @@ choose_pairs() {
 # [VENV_FOR=PURPOSE] make_venv PYTHON CORE SET...: a virtual environment with that ansible-core and requirements/SET.txt;
 # sets VENV. A set is installed again when its file changed. PURPOSE sets one apart whose packages would be seen by others.
 make_venv() {
+  local turn
+  VENV=$WORK/venv-$1-$2${VENV_FOR:+-$VENV_FOR}
+  mkdir -p "$WORK"
+  exec {turn}>"$VENV.lock" # two suites may want the same one
+  flock "$turn"
+  fill_venv "$@"
+  exec {turn}>&-
+}
+
+fill_venv() {
   local python=$1 core=$2 interpreter set stamp requirements=() stamps=()
   shift 2
-  VENV=$WORK/venv-$python-$core${VENV_FOR:+-$VENV_FOR}
   interpreter=$(find_python "$python") || die "Python $python was not found."
   if [[ ! -x $VENV/bin/pip ]] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
     rm -rf "$VENV"
     "$interpreter" -c 'import ensurepip, venv' 2>/dev/null || install_packages "python$python-venv" ||
       die "Python $python cannot make virtual environments: install python$python-venv."
-    mkdir -p "$WORK"
     "$interpreter" -m venv "$VENV"
   fi
   for set in "$@"; do
