@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.summary_storage import storage_lines
+
 GIB = 1024**3
 DEFAULT_MEMORY_MIB = 512
 # Kept for Proxmox VE where the inventory does not say how much (memory_reserved).
@@ -53,7 +55,8 @@ def cluster_summary(
     title: str,
 ) -> list[str]:
     """Lines of text. config, health: as pve_info returns them.  hosts: the variables of the cluster's nodes and guests
-    as the inventory plugin sets them, with memory_reserved (GB) and hardware_model where they are known; may be empty.
+    as the inventory plugin sets them, with memory_reserved (GB), hardware_model and what the roles of storage take,
+    where they are known; may be empty.
     """
     machines = list(hosts)
     guests = {guest.vmid: guest for guest in _guests(config)}
@@ -67,6 +70,7 @@ def cluster_summary(
     lines += _section("If a node is lost", _loss_lines(config, guests, nodes, managed))
     lines += _section("Backups", _backup_lines(config, guests))
     lines += _section("Storages", [_storage_line(row) for row in config.get("storage") or ()])
+    lines += _section("Nodes' storage", storage_lines(machines))
     lines += _section("Health", [str(row.get("message")) for row in health] or ["Nothing is wrong."])
     return lines
 

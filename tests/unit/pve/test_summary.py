@@ -124,3 +124,31 @@ def test_high_availability_on_a_disk_of_one_node_is_called_in_vain() -> None:
     text = " ".join(said(found).split())
     assert "1 guest of 2 survives it: records" in text
     assert "wiki: UNDER HIGH AVAILABILITY IN VAIN: its disks are on local" in text
+
+
+def test_the_nodes_own_storage_is_told_with_what_it_cannot_do() -> None:
+    layouts = [
+        [{"type": "disk", "disks": ["scsi-1"]}],
+        [{"type": "raidz2", "disks": list("abcd")}, {"type": "disk", "class": "cache", "disks": ["e"]}],
+    ]
+    box = {
+        "shared_storage_targets": [{"target": "iqn.x", "portals": list("wxyz")}],
+        "shared_storage_volume_group": "guests",
+    }
+    export = {
+        "target": "iqn.t",
+        "groups": [{"initiators": ["iqn.i"], "luns": [{"lun": 0, "device": "A"}, {"lun": 1, "device": "B"}]}],
+    }
+    hosts = [
+        node("one", 64, backup_pool_name="backup", backup_pool_layout=layouts[0], **box),
+        node("two", 64, backup_pool_name="backup", backup_pool_layout=layouts[1], tape_export_targets=[export], **box),
+    ]
+    text = " ".join(said(config(), hosts).split())
+    assert "on one: pool backup, 1 disk; damage is found and cannot be repaired by ZFS" in text
+    assert "on two: pool backup, raidz2 of 4 disks, with cache; what is damaged is repaired" in text
+    assert "on one, two: volume group guests over 4 iSCSI paths" in text
+    assert "on two: 2 devices of the tape library, exported as iqn.t to iqn.i" in text
+
+
+def test_nothing_is_said_of_storage_that_is_not_described() -> None:
+    assert "Nodes' storage" not in said(config(), [node("one", 64)])
