@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Before SCST starts: scst.conf with the devices that are here, where they are now.
+
+SCST starts whole or not at all: one device in scst.conf that is not there, or has another H:C:I:L today, and nothing is
+exported. So this waits for what was declared (SAS discovery is slow), finds each device by what it is called by, and
+writes the file anew. It ends well whatever happens: the file is then as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Callable, Optional
+
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
+from ansible_collections.hospital.continuity.plugins.module_utils.scst import conf, record
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.conf import Node, changed, node
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Inventory, gather
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import ADDRESS
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.record import Granted, Record, located
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.saved import (
+    DEVICE,
+    DRIVER,
+    GROUP,
+    HANDLER,
+    LUN,
+    TARGET,
+    lun_node,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import HANDLERS, ISCSI, PASS_THROUGH
+
+_PAUSE = 2.0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def rewritten(nodes: Sequence[Node], known: Record, inventory: Inventory) -> tuple[Node, ...]:
+    """The file for the devices as they are: what is not here is left out, what is elsewhere is followed, what has come
+    back is put in. Pure."""
+    where = {address: located(inventory, names) for address, names in known.addresses.items()}
+
+    def now(address: str) -> str:
+        """Where the device is that had this address; empty for nowhere. A virtual device is where it was."""
+        if not ADDRESS.fullmatch(address):
+            return address
+        return where[address] if address in where else (address if inventory.at(address) else "")
+
+    granted = {one.place: one for one in known.luns}
+    claims: dict[str, dict[str, Node]] = {}
+    for one in nodes:
+        if one.keyword == HANDLER and one.name in PASS_THROUGH:
+            claims.setdefault(one.name, {})
+            for device in one.named(DEVICE):
+                if now(device.name):
+                    claims[one.name][now(device.name)] = node(DEVICE, now(device.name), children=device.children)
+    claimed = {address for devices in claims.values() for address in devices}
+    targets = {child.name for one in nodes if _is_iscsi(one) for child in one.named(TARGET)}
+    for lun in known.luns:
+        found = inventory.at(located(inventory, lun.names))
+        if found is None or lun.target not in targets or found.address in claimed:
+            continue
+        handler = lun.handler or HANDLERS.get(found.type, "")
+        if PASS_THROUGH.get(handler) == found.type:
+            claimed.add(found.address)
+            claims.setdefault(handler, {})[found.address] = node(DEVICE, found.address)
+    result: list[Node] = []
+    for one in nodes:
+        if one.keyword == HANDLER and one.name in PASS_THROUGH:
+            devices = claims.pop(one.name, {})
+            if devices:
+                result.append(changed(one, devices.values()))
+        elif _is_iscsi(one):
+            result.extend(node(HANDLER, name, children=devices.values()) for name, devices in sorted(claims.items()))
+            claims = {}
+            children = [_target(child, now, granted, inventory) if child.keyword == TARGET else child
+                        for child in one.children]  # fmt: skip
+            result.append(changed(one, children))
+        else:
+            result.append(one)
+    return tuple(result)
+
+
+def _is_iscsi(one: Node) -> bool:
+    return one.keyword == DRIVER and one.name == ISCSI
+
+
+def _target(
+    one: Node, now: Callable[[str], str], granted: dict[tuple[str, str, int], Granted], inventory: Inventory
+) -> Node:
+    children = []
+    for child in _luns(one, now, {}):
+        if child.keyword == GROUP:
+            mine = {place[2]: lun for place, lun in granted.items() if place[:2] == (one.name, child.name)}
+            found = {
+                number: lun_node(number, address, lun.read_only)
+                for number, lun in mine.items()
+                for address in [located(inventory, lun.names)]
+                if address
+            }
+            child = changed(child, _luns(child, now, found, managed=set(mine)))
+        children.append(child)
+    return changed(one, children)
+
+
+def _luns(
+    one: Node, now: Callable[[str], str], found: dict[int, Node], managed: Optional[set[int]] = None
+) -> list[Node]:
+    """The children of a target or group: the LUNs that we know where they are now, others followed or left out."""
+    others = []
+    for child in one.children:
+        if child.keyword != LUN:
+            others.append(child)
+        elif len(child.words) > 2 and child.name.isdigit() and int(child.name) not in (managed or ()):
+            address = now(child.words[2])
+            if address:
+                others.append(node(LUN, child.name, address, children=child.children))
+    return [*(found[number] for number in sorted(found)), *others]
+
+
+def missing(known: Record, inventory: Inventory) -> list[str]:
+    """The devices that should be here and are not, by their best name."""
+    names = [*known.addresses.values(), *(one.names for one in known.luns)]
+    return sorted({one[0] for one in names if one and not located(inventory, one)})
+
+
+def refreshed(known: Record, inventory: Inventory) -> Record:
+    """The record with the addresses as they are; what is not here keeps only its LUNs."""
+    places = {located(inventory, names): names for names in known.addresses.values()}
+    places.update({located(inventory, one.names): one.names for one in known.luns})
+    return Record({address: names for address, names in places.items() if address}, known.luns)
+
+
+def prepare(
+    path: str,
+    state: str,
+    *,
+    wait: float,
+    look: Callable[[], Inventory] = gather,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+    say: Callable[[str], None] = _say,
+) -> None:
+    """Wait for the devices, and write the file. Raises SubsystemError."""
+    text, mode = conf.load(path)
+    known = record.parse(conf.load(str(Path(state, record.FILE)))[0])
+    if not text or not (known.addresses or known.luns):
+        say("Nothing is known of SCST's devices; scst.conf stays as it is.")
+        return
+    deadline = now() + wait
+    inventory = look()
+    while missing(known, inventory) and now() < deadline:
+        sleep(_PAUSE)
+        inventory = look()
+    lost = missing(known, inventory)
+    if lost:
+        say(f"Not on this host, and left out of {path}: {', '.join(lost)}.")
+    before = conf.parse(text, path)
+    after = rewritten(before, known, inventory)
+    if conf.meaning(after) != conf.meaning(before) or mode != conf.MODE:
+        conf.store(path, conf.render(after).encode("utf-8", "surrogateescape"))
+        say(f"{path} was written for the devices as they are now.")
+    fresh = refreshed(known, inventory).text()
+    if fresh != known.text():
+        conf.store(str(Path(state, record.FILE)), fresh.encode())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write scst.conf for the devices that are here, before SCST starts.")
+    parser.add_argument("--conf", default=conf.PATH, help="the file SCST starts from")
+    parser.add_argument("--state", default=record.DIRECTORY, help="where the declared devices are remembered")
+    parser.add_argument("--wait", type=float, default=180.0, metavar="SECONDS", help="how long to wait for devices")
+    arguments = parser.parse_args()
+    try:
+        prepare(arguments.conf, arguments.state, wait=arguments.wait)
+    except SubsystemError as problem:
+        # SCST may still start; and if not, it says why itself.
+        sys.stderr.write(f"{problem}\n")
+    return 0

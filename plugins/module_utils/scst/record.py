@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""What scst.conf cannot say and a boot needs: which device every H:C:I:L meant, and the LUNs of drives that are not
+here. Kept beside the file, without secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Ambiguous, Inventory, lasting
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import PASS_THROUGH, Tree
+
+DIRECTORY = "/var/lib/hospital.continuity/scst"
+FILE, PROGRAM = "export.json", "boot.pyz"
+_VERSION = 1
+
+
+@dataclass(frozen=True, order=True)
+class Granted:
+    """One LUN of a group. names: of its device, the best first.  handler: what claims it; empty where nobody said."""
+
+    target: str
+    group: str
+    lun: int
+    names: tuple[str, ...]
+    read_only: bool = False
+    handler: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        return (self.target, self.group, self.lun)
+
+
+@dataclass(frozen=True)
+class Record:
+    """addresses: the names of the device that was at an H:C:I:L.  luns: all that is granted, here or not."""
+
+    addresses: Mapping[str, tuple[str, ...]]
+    luns: tuple[Granted, ...] = ()
+
+    def text(self) -> str:
+        """The file's content."""
+        luns = [
+            {
+                "target": one.target,
+                "group": one.group,
+                "lun": one.lun,
+                "names": list(one.names),
+                "read_only": one.read_only,
+                "handler": one.handler,
+            }
+            for one in sorted(self.luns)
+        ]
+        addresses = {address: list(names) for address, names in sorted(self.addresses.items())}
+        return json.dumps({"version": _VERSION, "addresses": addresses, "luns": luns}, indent=1) + "\n"
+
+
+def parse(text: str) -> Record:
+    """The record in a file; an empty one where that says nothing we know."""
+    try:
+        data: Any = json.loads(text)
+        if data["version"] != _VERSION:
+            return Record({})
+        luns = tuple(
+            Granted(
+                str(one["target"]),
+                str(one["group"]),
+                int(one["lun"]),
+                tuple(map(str, one["names"])),
+                bool(one["read_only"]),
+                str(one["handler"]),
+            )
+            for one in data["luns"]
+        )
+        addresses = {str(address): tuple(map(str, names)) for address, names in data["addresses"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Record({})
+    return Record(addresses, luns)
+
+
+def located(inventory: Inventory, names: Iterable[str]) -> str:
+    """The address of the device that bears one of the names, of those this host has itself; empty for none."""
+    for name in names:
+        try:
+            found = inventory.find(name)
+        except Ambiguous:
+            continue
+        if found is not None and not found.imported:
+            return found.address
+    return ""
+
+
+def expected(
+    old: Record,
+    tree: Tree,
+    inventory: Inventory,
+    *,
+    missing: Sequence[Granted] = (),
+    declared: Collection[str] = (),
+    dropped: Collection[str] = (),
+    filed: Collection[str] = (),
+) -> Record:
+    """The record as it should be: what runs, what was declared and is `missing`, and of targets that nobody declared
+    now what was remembered and is not here. `filed`: the targets in scst.conf."""
+    addresses = {
+        address: tuple(lasting(device))
+        for address, claimed in tree.devices.items()
+        for device in [inventory.at(address)]
+        if claimed.handler in PASS_THROUGH and device is not None
+    }
+    running = [
+        Granted(target, group, number, addresses[lun.device], lun.read_only, tree.devices[lun.device].handler)
+        for target, found in tree.targets.items()
+        for group, members in found.groups.items()
+        for number, lun in members.luns.items()
+        if lun.device in addresses and target not in dropped
+    ]
+    known = {one.names: one for one in old.luns}
+    taken = {one.place for one in running}
+    lost = [_as_known(one, known) for one in missing if one.place not in taken and one.target not in dropped]
+    kept = [
+        one
+        for one in old.luns
+        if one.target not in declared
+        and one.target not in dropped
+        and one.place not in taken
+        and (not located(inventory, one.names) if one.target in tree.targets else one.target in filed)
+    ]
+    if not tree.loaded:
+        addresses = dict(old.addresses)
+    return Record(addresses, tuple(sorted([*running, *lost, *kept])))
+
+
+def _as_known(one: Granted, known: Mapping[tuple[str, ...], Granted]) -> Granted:
+    """A missing drive under all the names it is remembered by, whichever the declaration uses."""
+    for names, before in known.items():
+        if set(one.names) & set(names):
+            return Granted(one.target, one.group, one.lun, names, one.read_only, one.handler or before.handler)
+    return one
