@@ -7,5 +7,6 @@ from __future__ import annotations
 from lab.machine.machine import Machine, join
 from lab.machine.programs import CannotRun, missing
 from lab.machine.recipe import NODE, Recipe
+from lab.machine.storage import STORAGE
 
-__all__ = ["NODE", "CannotRun", "Machine", "Recipe", "join", "missing"]
+__all__ = ["NODE", "STORAGE", "CannotRun", "Machine", "Recipe", "join", "missing"]

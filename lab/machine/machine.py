@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from lab.machine import image, leftovers, state
+from lab.machine.disks import Disk, Disks
 from lab.machine.programs import CannotRun, missing
 from lab.machine.progress import Progress
 from lab.machine.qemu import Qemu, command
@@ -39,6 +40,11 @@ if [ -e /etc/openvswitch/system-id.conf ]; then
     echo "$id" >/etc/openvswitch/system-id.conf
     ovs-vsctl --no-wait set Open_vSwitch . external_ids:hostname="$1" external_ids:system-id="$id"
 fi
+# What storage tells hosts apart by.
+if [ -e /etc/iscsi/initiatorname.iscsi ]; then
+    echo "InitiatorName=iqn.1993-08.org.debian:01:$1" >/etc/iscsi/initiatorname.iscsi
+fi
+! command -v zgenhostid >/dev/null || zgenhostid -f "$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')"
 shift 3
 for service; do systemctl start --job-mode=ignore-dependencies "$service"; done
 """
@@ -69,6 +75,7 @@ class Machine:
             self._qemu = opened.enter_context(Qemu(command(self._recipe, built, disk, console), console, booted.memory))
             leftovers.note(self._folder, self._qemu.pid)
             self._shell = opened.enter_context(Shell(built, self._qemu.ssh_port()))
+            self._disks = Disks(self.name, self._folder, self._qemu)
             self.address, self.port, self.user, self.key = "127.0.0.1", self._shell.port, "root", built.key
             self._shell.wait(60, self._qemu)
             self.ssh("sh", "-s", self.name, f"{time.time():.2f}", _entropy(), *self._recipe.individual, stdin=_WAKE)
@@ -133,6 +140,26 @@ class Machine:
         """Pull the cable out of that card, or put it back."""
         self._qemu.do("set_link", name=nic, up=up)
 
+    def disk(self, name: str, size: str = "1G", *, serial: str = "", wwn: str = "", **properties: Any) -> Disk:
+        """Plug in a SCSI disk, blank, and wait until it is there as /dev/disk/by-id/scsi-3<wwn>. It stays over a reset.
+
+        wwn: 16 hexadecimal digits. properties: of QEMU's scsi-hd, for example physical_block_size=4096."""
+        disk = self._disks.add(name, size, serial, wwn, properties)
+        self._appears(disk)
+        return disk
+
+    def pull(self, name: str) -> None:
+        """Pull a disk out while it runs, and wait until the kernel has noticed."""
+        disk = self._disks.pull(name)
+        self.sh(f"for i in $(seq 100); do [ -e {disk.path} ] || exit 0; sleep 0.2; done; lsblk; exit 1")
+
+    def push(self, name: str) -> None:
+        """Push a pulled disk in again, with all that is on it, into another bay: its SCSI address is new."""
+        self._appears(self._disks.push(name))
+
+    def _appears(self, disk: Disk) -> None:
+        self.sh(f"for i in $(seq 300); do ! [ -b {disk.path} ] || break; sleep 0.2; done; udevadm settle; [ -b {disk.path} ]")
+
     def variables(self) -> dict[str, str]:
         """Inventory variables with which Ansible reaches the machine."""
         return {
@@ -145,18 +172,24 @@ class Machine:
             "ansible_python_interpreter": "/usr/bin/python3",
         }
 
+    def ssh_config(self) -> str:
+        """A paragraph for a file of ssh's, with which `ssh -F FILE NAME` reaches the machine."""
+        trust = f"StrictHostKeyChecking yes\n    UserKnownHostsFile {self._shell.known_hosts}\n    LogLevel ERROR"
+        who = f"HostName {self.address}\n    Port {self.port}\n    User {self.user}\n    IdentityFile {self.key}"
+        return f"Host {self.name}\n    {who}\n    IdentitiesOnly yes\n    BatchMode yes\n    {trust}\n"
+
     def how_to_reach(self) -> str:
         """The command line of ssh."""
         return shlex.join(self._shell.command())
 
 
-def join(first: Machine, second: Machine, nic: int) -> str:
-    """A cable between two machines, with the card eno<nic> at each end; its name."""
+def join(first: Machine, second: Machine, nic: int, other_nic: int = 0) -> str:
+    """A cable between two machines, with the card eno<nic> at each end; its name. other_nic: of the second machine."""
     with _free_ports() as (one, other):
         pass
-    for machine, here, there in ((first, one, other), (second, other, one)):
+    for machine, card, here, there in ((first, nic, one, other), (second, other_nic or nic, other, one)):
         # Datagrams on the loopback: a frame each, and a machine that is off is a cable into nothing.
-        machine.plug(nic, {"type": "socket", "udp": f"127.0.0.1:{there}", "localaddr": f"127.0.0.1:{here}"})
+        machine.plug(card, {"type": "socket", "udp": f"127.0.0.1:{there}", "localaddr": f"127.0.0.1:{here}"})
     return f"eno{nic}"
 
 
