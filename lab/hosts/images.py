@@ -87,7 +87,9 @@ BASE = Recipe(
 )
 OVS = Recipe("ovs", ("openvswitch-switch", "ifupdown2", "tcpdump"), base=BASE)
 
-RECIPES = {recipe.name: recipe for recipe in (BASE, OVS)}
+SCST = Recipe("scst", ("fuse3", "kmod"), base=BASE)
+
+RECIPES = {recipe.name: recipe for recipe in (BASE, OVS, SCST)}
 
 
 def ensure(recipe: Recipe) -> str:

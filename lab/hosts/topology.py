@@ -48,6 +48,7 @@ class Topology:
         """Start and wire the hosts and configure the switch. They stay until `down(name)`."""
         hosts = Hosts(*self.hosts, images=self.hosts, ssh=self.ssh, name=self.name).up()
         try:
+            self._equip(hosts)
             for host, port, partner, partner_port, *mtu in self.links:
                 hosts.link(host, port, partner, partner_port).carry(*(mtu or [1500]))
             if self.switch:
@@ -56,6 +57,13 @@ class Topology:
             hosts.down()
             raise
         return hosts
+
+    def _equip(self, hosts: Hosts) -> None:
+        """The image `scst` gets its hardware and its kernel modules from lab.scst."""
+        for name in [name for name, image in self.hosts.items() if image == "scst"]:
+            from lab.scst.host import install  # needs what only that host needs
+
+            install(hosts[name])
 
     def _configure(self, hosts: Hosts) -> None:
         switch = Switch(hosts[self.switch["host"]])

@@ -58,8 +58,15 @@ def _open(subsystem: str) -> System:
         from tests.contract.host_system import HostSystem
 
         return HostSystem()
+    if subsystem == "scst":
+        from tests.contract.scst_system import open_scst_system
+
+        return open_scst_system()
     raise LookupError(f"no system for {subsystem}")
 
+
+# One host serves both.
+SHARED = {"tape": "scst"}
 
 # What the systems say of the effort at the end.
 FIGURES: list[str] = []
@@ -72,6 +79,7 @@ def system_of() -> Iterator[Callable[[Case | str], Any]]:
 
     def system_of(case: Case | str) -> System:
         name = case if isinstance(case, str) else case.subsystem
+        name = SHARED.get(name, name)
         if name not in opened:
             opened[name] = _open(name)
             opened[name].reset()
@@ -99,6 +107,15 @@ def lab(pve: Any) -> Any:
     if not pve.is_lab:
         pytest.skip("only in the lab: nobody breaks a real cluster for a test")
     return pve.lab
+
+
+@pytest.fixture
+def scst(system_of: Callable[[str], Any]) -> Iterator[Any]:
+    """A host with SCST and a tape library, nothing loaded, before and after."""
+    system = system_of("scst")
+    system.reset()
+    yield system
+    system.reset()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
