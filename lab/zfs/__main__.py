@@ -16,7 +16,9 @@ from lab.zfs.lab import ZfsLab
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.zfs", description=__doc__)
     parser.add_argument("pools", nargs="*", help="pools that it begins with; tank, where none is named")
-    parser.add_argument("--disks", default="", help="blank disks the host has as well, by their names in /dev/disk/by-id")
+    parser.add_argument(
+        "--disks", default="", help="blank disks the host has as well, by their names in /dev/disk/by-id"
+    )
     parser.add_argument("--env-file", type=Path, help="where to write what to export, for a shell to source")
     options = parser.parse_args()
     with ZfsLab(*options.pools) as lab:

@@ -13,8 +13,9 @@ import sys
 
 def main() -> int:
     path, *words = sys.argv[1:]
-    # As the real programs do, standard input is read only where a key is expected.
-    secret = sys.stdin.read() if "keylocation=prompt" in words or "change-key" in words else ""
+    # As the real programs do, standard input is read only where a key or a stream is expected.
+    reads = "keylocation=prompt" in words or "change-key" in words or "receive" in words
+    secret = sys.stdin.read() if reads else ""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.connect(path)
     connection.send("\0".join([secret, *words]).encode("utf-8", "surrogateescape"))

@@ -19,15 +19,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from lab.zfs import disk_programs
+from lab.zfs.base import Base
+from lab.zfs.disk_programs import DiskPrograms
+from lab.zfs.disks import LabDisk, LabVdev
 from lab.zfs.pool_program import PoolProgram
+from lab.zfs.pool_state import Pool
 from lab.zfs.program import Program
-from lab.zfs.state import RELEASE, Dataset, Pool, State
+from lab.zfs.state import RELEASE, Dataset, State
 
 _PROGRAM = """#!/bin/sh
-exec "{python}" -I -S "{client}" "{socket}" {name} "$@"
+{otherwise}exec "{python}" -I -S "{client}" "{socket}" {name} "$@"
 """
 # The commands that only read.
-_READING = {"list", "get", "version", "import", "status"}
+_READING = {"list", "get", "version", "import", "status", "send", "holds", "history"}
 
 
 class ZfsLab:
@@ -51,10 +56,15 @@ class ZfsLab:
         socket = self._directory / "lab.sock"
         self._server = _Server(str(socket), self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        for name in ("zfs", "zpool"):
+        # The clock is the stand-in's for whoever asks as the modules do; all else is for the real program.
+        real = shutil.which("date")
+        programs = dict.fromkeys(("zfs", "zpool", *disk_programs.NAMES), "")
+        programs["date"] = f'[ "$*" = +%s ] || exec {real} "$@"\n'
+        for name, otherwise in programs.items():
             program = self.path / name
             client = Path(__file__).with_name("client.py")
-            program.write_text(_PROGRAM.format(python=sys.executable, client=client, socket=socket, name=name))
+            words = {"python": sys.executable, "client": client, "socket": socket, "name": name}
+            program.write_text(_PROGRAM.format(otherwise=otherwise, **words))
             program.chmod(0o755)
         self._before = os.environ["PATH"]
         os.environ["PATH"] = f"{self.path}:{self._before}"
@@ -80,8 +90,17 @@ class ZfsLab:
 
     @staticmethod
     def add_pool(state: State, name: str) -> None:
-        state.pools[name] = Pool(guid=state.guid())
-        state.datasets[name] = Dataset("filesystem", mounted=True)
+        """A pool of one disk, which is none of the host's first ones."""
+        number = len(state.pools)
+        kernel = f"sdz{chr(ord('a') + number)}"
+        state.disks[kernel] = LabDisk(
+            (f"scsi-35000c500aff000{number:02x}",),
+            signatures={"": [("gpt", ""), ("PMBR", "")], "1": [("zfs_member", name)], "9": []},
+        )
+        leaf = LabVdev("disk", state.guid(), disk=kernel, shown=f"/dev/disk/by-id/{state.disks[kernel].ids[0]}")
+        pool = Pool(guid=state.guid(), vdevs={"normal": [leaf]}, next_number=1, hostid=state.hostid)
+        state.pools[name] = pool
+        state.datasets[name] = Dataset("filesystem", mounted=True, fixed={"creation": str(state.now())})
 
     @contextmanager
     def change(self) -> Iterator[State]:
@@ -107,6 +126,16 @@ class ZfsLab:
             raise subprocess.CalledProcessError(status, ["zfs", *words], output, errors)
         return output
 
+    def zpool(self, *words: str) -> str:
+        """The same with zpool."""
+        with self._lock:
+            program = PoolProgram(self.state)
+            status = program.run(words)
+        output, errors = ("\n".join(text for to, text in program.printed if to == one) for one in (1, 2))
+        if status != 0:
+            raise subprocess.CalledProcessError(status, ["zpool", *words], output, errors)
+        return output
+
     @contextmanager
     def failing_write(self, number: int, *, lost: bool = False) -> Iterator[None]:
         """The number-th write (from 1) from here on fails; `lost`: it is carried out, and its answer lost."""
@@ -120,11 +149,20 @@ class ZfsLab:
 
     def answer(self, name: str, words: list[str], stdin: str) -> tuple[int, list[tuple[int, str]]]:
         """Run one of the programs: its exit code and what it prints."""
+        if name == "date":
+            return 0, [(1, str(self.state.now()))]
         with self._lock:
-            program = (PoolProgram if name == "zpool" else Program)(self.state, stdin)
+            if name in disk_programs.NAMES:
+                program: Base = DiskPrograms(self.state)
+                words, reading = [name, *words], "--all" not in words
+            else:
+                program = (PoolProgram if name == "zpool" else Program)(self.state, stdin)
+                reading = not words or words[0] in _READING or "-n" in words
+                # Without a pool, zpool import only looks.
+                reading = reading and not (name == "zpool" and words[:1] == ["import"] and len(words) > 1)
             failing = False
-            if words and words[0] not in _READING and "-n" not in words:
-                self.state.log.append([name, *words])
+            if not reading:
+                self.state.log.append(words if name in disk_programs.NAMES else [name, *words])
                 failing = self.state.fail_at == len(self.state.log)
             if failing and not self.state.lost:
                 return 1, [(2, "internal error: the lab lets this write fail")]

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-import getopt
 import json
 import re
 from collections.abc import Sequence
 
+from lab.zfs.base import Failed, Unknown, flags_of, pairs_of
 from lab.zfs.properties import NATIVE, Refused, human, parsed
-from lab.zfs.state import Dataset, Snapshot, State
+from lab.zfs.snapshots import Snapshots
+from lab.zfs.state import Dataset
+from lab.zfs.streams import Streams
 
 # What `zfs list` shows when it is not asked, and how wide; a column without a width is as wide as what is in it.
 _LISTED = {"used": 5, "available": 5, "referenced": 5}
@@ -18,66 +20,25 @@ _HEADERS = {"name": "NAME", "used": "USED", "available": "AVAIL", "referenced": 
 _SHORT = {"avail": "available", "refer": "referenced", "volblock": "volblocksize", "compress": "compression"}
 
 
-# Exit code for what nobody recorded.
-DOES_NOT_KNOW = 64
+# Properties that only some datasets show.
+_SOMETIMES = ("keystatus", "receive_resume_token")
 
 
-class Failed(Exception):
-    """The program ends with this exit code; what it had to say has been said."""
-
-    def __init__(self, status: int = 1) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class Unknown(Exception):
-    """Nobody recorded what the real program does here."""
-
-
-class Program:
-    """One run of the program. `printed` is what it prints: pairs of 1 (output) or 2 (errors) and a line."""
-
-    def __init__(self, state: State, stdin: str = "") -> None:
-        self.state = state
-        self.stdin = stdin
-        self.printed: list[tuple[int, str]] = []
-
-    def run(self, arguments: Sequence[str]) -> int:
-        """Returns the exit code."""
-        name, rest = arguments[0] if arguments else "", list(arguments[1:])
-        command = getattr(self, f"do_{name.replace('-', '_')}", None)
-        try:
-            if command is None:
-                raise Unknown(name)
-            return command(rest) or 0
-        except Failed as end:
-            return end.status
-        except (Unknown, ValueError) as problem:
-            self.complain(f"lab.zfs does not know: {' '.join(arguments)} ({problem})")
-            return DOES_NOT_KNOW
-
-    def say(self, text: str) -> None:
-        self.printed.append((1, text))
-
-    def complain(self, text: str) -> None:
-        self.printed.append((2, text))
-
-    def fail(self, text: str, status: int = 1) -> Failed:
-        self.complain(text)
-        return Failed(status)
+class Program(Snapshots, Streams):
+    """One run of the program."""
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def do_version(self, arguments: list[str]) -> None:
-        options, _names = _options(arguments, "j")
-        if "-j" in options:
+        flags, _names = flags_of(arguments, "j")
+        if "-j" in flags:
             versions = {"userland": f"zfs-{self.state.release}", "kernel": f"zfs-kmod-{self.state.release}"}
             self.say(_json("zfs version", {"zfs_version": versions}))
             return
         self.say(f"zfs-{self.state.release}\nzfs-kmod-{self.state.release}")
 
     def do_list(self, arguments: list[str]) -> int:
-        options, names = _options(arguments, "Hpjrt:o:", ["json-int"])
+        options, names = flags_of(arguments, "Hpjrd:t:o:", ["json-int"])
         chosen, status = self._chosen(names, options, listing=True)
         asked = options.get("-o", "name,used,available,referenced,mountpoint").split(",")
         columns = [_SHORT.get(one, one) for one in asked]
@@ -96,12 +57,12 @@ class Program:
         return status
 
     def do_get(self, arguments: list[str]) -> int:
-        options, words = _options(arguments, "Hpjrt:o:s:", ["json-int"])
+        options, words = flags_of(arguments, "Hpjrt:o:s:", ["json-int"])
         if not words:
             raise Unknown("zfs get without a property")
         asked, names = words[0].split(","), words[1:]
         for prop in asked:
-            if prop != "all" and ":" not in prop and prop not in NATIVE:
+            if prop != "all" and ":" not in prop and prop not in NATIVE and prop not in _SOMETIMES:
                 raise self.fail(f"bad property list: invalid property '{prop}'", 2)
         chosen, status = self._chosen(names, options, listing=False)
         if "-j" in options:
@@ -140,8 +101,9 @@ class Program:
                 self.complain(f"cannot open '{name}': dataset does not exist")
                 status = 1
                 continue
-            if "-r" in options or not names:
-                for one in [base, *sorted(self.state.below(base))]:
+            if "-r" in options or "-d" in options or not names:
+                deeper = [] if options.get("-d") == "1" else sorted(self.state.below(base))
+                for one in [base, *deeper]:
                     chosen.append(one)
                     chosen.extend(f"{one}@{snapshot}" for snapshot in visible[one].snapshots)
             else:
@@ -163,6 +125,8 @@ class Program:
         own = {prop for one in lineage for prop in self.state.datasets[one].local if ":" in prop}
         if self.state.value(name, "encryption") not in (None, ("off", "default"), ("off", "-")):
             native.append("keystatus")
+        if self.state.datasets[name].partial is not None:
+            native.append("receive_resume_token")
         return [*native, *sorted(own)]
 
     def _value(self, name: str, prop: str) -> tuple[str, str] | None:
@@ -170,6 +134,9 @@ class Program:
             raise Unknown(f"zfs get {prop} of a snapshot")
         if prop == "keystatus":
             return "available" if self.state.datasets[name].key_loaded else "unavailable", "-"
+        if prop == "receive_resume_token":
+            partial = self.state.datasets[name].partial
+            return (partial.token if partial is not None else "-"), "-"
         return self.state.value(name, prop)
 
     def _cell(self, name: str, column: str, options: dict[str, str]) -> str:
@@ -180,7 +147,9 @@ class Program:
         if column == "clones":
             base, _at, short = name.partition("@")
             return ",".join(self.state.datasets[base].snapshots[short].clones) or "-" if "@" in name else "-"
-        found = None if "@" in name else self._value(name, column)
+        if "@" in name:
+            return self.of_snapshot(name, column, exact="-p" in options)
+        found = self._value(name, column)
         value = found[0] if found is not None else "-"
         return value if "-p" in options else human(column, value)
 
@@ -222,7 +191,7 @@ class Program:
     # -- creating ---------------------------------------------------------------------------------------------------
 
     def do_create(self, arguments: list[str]) -> int:
-        pairs, words = _repeated(arguments, "psV:b:o:")
+        pairs, words = pairs_of(arguments, "psV:b:o:")
         flags = {flag: value for flag, value in pairs if flag != "-o"}
         (name,) = words
         settings = [value.partition("=")[::2] for flag, value in pairs if flag == "-o"]
@@ -295,20 +264,10 @@ class Program:
         if bad:
             raise self.fail(f"cannot create '{name}': invalid character '{bad.group(0)}' in name")
 
-    def do_snapshot(self, arguments: list[str]) -> int:
-        _flags, names = _options(arguments, "")
-        for name in names:
-            base, _at, short = name.partition("@")
-            dataset = self._opened(base)
-            if short in dataset.snapshots:
-                raise self.fail(f"cannot create snapshot '{name}': dataset already exists")
-            dataset.snapshots[short] = Snapshot(self.state.guid())
-        return 0
-
     def do_clone(self, arguments: list[str]) -> int:
-        _flags, (source, name) = _options(arguments, "")
+        _flags, (source, name) = flags_of(arguments, "")
         base, _at, short = source.partition("@")
-        self._opened(base).snapshots[short].clones.append(name)
+        self.opened(base).snapshots[short].clones.append(name)
         dataset = Dataset(self.state.datasets[base].type, origin=source)
         if dataset.type == "volume":
             dataset.local["volsize"] = self.state.datasets[base].local["volsize"]
@@ -318,11 +277,11 @@ class Program:
     # -- changing ---------------------------------------------------------------------------------------------------
 
     def do_set(self, arguments: list[str]) -> int:
-        _flags, words = _options(arguments, "")
+        _flags, words = flags_of(arguments, "")
         settings = [word.partition("=")[::2] for word in words if "=" in word]
         names = [word for word in words if "=" not in word]
         for name in names:
-            dataset = self._opened(name)
+            dataset = self.opened(name)
             before = self.state.value(name, "mountpoint")
             try:
                 for prop, text in settings:
@@ -369,7 +328,7 @@ class Program:
         dataset.local[prop] = value
 
     def do_inherit(self, arguments: list[str]) -> int:
-        _flags, (prop, *names) = _options(arguments, "")
+        _flags, (prop, *names) = flags_of(arguments, "")
         row = NATIVE.get(prop)
         if row is None and ":" not in prop:
             raise self.fail(f"invalid property '{prop}'")
@@ -382,22 +341,22 @@ class Program:
                 self.complain(f"use 'zfs inherit -S {prop}' to revert to received value")
             raise Failed
         for name in names:
-            dataset = self._opened(name)
+            dataset = self.opened(name)
             dataset.local.pop(prop, None)
             dataset.received.pop(prop, None)
         return 0
 
     def do_change_key(self, arguments: list[str]) -> int:
-        _flags, (name,) = _options(arguments, "")
-        dataset = self._opened(name)
+        _flags, (name,) = flags_of(arguments, "")
+        dataset = self.opened(name)
         if not dataset.key:
             raise self.fail("Key change error: Dataset is not an encryption root.", 255)
         dataset.key = self.stdin.rstrip("\n")
         return 0
 
     def do_rename(self, arguments: list[str]) -> int:
-        _flags, (old, new) = _options(arguments, "")
-        self._opened(old)
+        _flags, (old, new) = flags_of(arguments, "")
+        self.opened(old)
         if new.rpartition("/")[0] not in self.state.visible:
             raise self.fail(f"cannot create '{new}': parent does not exist")
         if new in self.state.visible:
@@ -407,16 +366,16 @@ class Program:
         return 0
 
     def do_mount(self, arguments: list[str]) -> int:
-        _flags, (name,) = _options(arguments, "")
-        dataset = self._opened(name)
+        _flags, (name,) = flags_of(arguments, "")
+        dataset = self.opened(name)
         if dataset.mounted:
             raise self.fail(f"cannot mount '{name}': filesystem already mounted")
         dataset.mounted = True
         return 0
 
     def do_umount(self, arguments: list[str]) -> int:
-        _flags, (name,) = _options(arguments, "")
-        dataset = self._opened(name)
+        _flags, (name,) = flags_of(arguments, "")
+        dataset = self.opened(name)
         if not dataset.mounted:
             raise self.fail(f"cannot unmount '{name}': not currently mounted")
         if dataset.busy:
@@ -426,28 +385,13 @@ class Program:
 
     do_unmount = do_umount
 
-    def do_hold(self, arguments: list[str]) -> int:
-        _flags, (tag, name) = _options(arguments, "")
-        self._snapshot(name).holds.append(tag)
-        return 0
-
-    def do_release(self, arguments: list[str]) -> int:
-        _flags, (tag, name) = _options(arguments, "")
-        self._snapshot(name).holds.remove(tag)
-        return 0
-
-    def do_rollback(self, arguments: list[str]) -> int:
-        _flags, (name,) = _options(arguments, "")
-        self._snapshot(name)
-        raise Unknown("zfs rollback to a snapshot that exists")
-
     # -- destroying -------------------------------------------------------------------------------------------------
 
     def do_destroy(self, arguments: list[str]) -> int:
-        flags, (name,) = _options(arguments, "nvr")
+        flags, (name,) = flags_of(arguments, "nvr")
         if "@" in name:
-            return self._destroy_snapshot(name)
-        dataset = self._opened(name)
+            return self.destroy_snapshots(name)
+        dataset = self.opened(name)
         below = self.state.below(name)
         recursive = "-r" in flags
         if "/" not in name:
@@ -487,16 +431,6 @@ class Program:
                     self.complain("use '-R' to destroy the following datasets:")
                     raise self.fail("\n".join(outside))
 
-    def _destroy_snapshot(self, name: str) -> int:
-        snapshot = self._snapshot(name)
-        if snapshot.holds:
-            raise self.fail(
-                f"cannot destroy snapshot {name}: it's being held. Run 'zfs holds -r {name}' to see holders."
-            )
-        base, _at, short = name.partition("@")
-        del self.state.datasets[base].snapshots[short]
-        return 0
-
     def _remove(self, name: str) -> None:
         origin = self.state.datasets.pop(name).origin
         base, _at, short = origin.partition("@")
@@ -504,17 +438,6 @@ class Program:
             self.state.datasets[base].snapshots[short].clones.remove(name)
 
     # -- finding ----------------------------------------------------------------------------------------------------
-
-    def _opened(self, name: str) -> Dataset:
-        if name not in self.state.visible:
-            raise self.fail(f"cannot open '{name}': dataset does not exist")
-        return self.state.datasets[name]
-
-    def _snapshot(self, name: str) -> Snapshot:
-        base, _at, short = name.partition("@")
-        if base not in self.state.visible or short not in self.state.datasets[base].snapshots:
-            raise self.fail(f"cannot open '{name}': dataset does not exist")
-        return self.state.datasets[base].snapshots[short]
 
     def _mountpoint(self, name: str) -> str:
         found = self.state.value(name, "mountpoint")
@@ -534,18 +457,6 @@ def reservation(volsize: int) -> str:
 def _above(name: str) -> list[str]:
     parts = name.split("/")
     return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
-
-
-def _repeated(arguments: list[str], letters: str, words: Sequence[str] = ()) -> tuple[list[tuple[str, str]], list[str]]:
-    try:
-        return getopt.gnu_getopt(arguments, letters, list(words))
-    except getopt.GetoptError as problem:
-        raise Unknown(f"option {problem.opt}") from None
-
-
-def _options(arguments: list[str], letters: str, words: Sequence[str] = ()) -> tuple[dict[str, str], list[str]]:
-    pairs, rest = _repeated(arguments, letters, words)
-    return dict(pairs), rest
 
 
 def _json(command: str, data: dict[str, object]) -> str:

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from typing import Any
 
+from lab.zfs.disks import BY_ID, LabDisk, first_disks
+from lab.zfs.pool_state import Pool
 from lab.zfs.properties import NATIVE
 
 RELEASE = "2.3.9-0+deb13u1"
@@ -15,9 +19,24 @@ EMPTY = 142848
 
 @dataclass
 class Snapshot:
+    """created: seconds since 1970.  order: the transaction it was made in.  size: of what is in its stream."""
+
     guid: int
     holds: list[str] = field(default_factory=list)
     clones: list[str] = field(default_factory=list)
+    created: int = 0
+    order: int = 0
+    size: int = EMPTY
+
+
+@dataclass
+class Partial:
+    """A snapshot of which only a part was received: whose it is, and how many lines of its stream there are."""
+
+    token: str
+    source: str
+    guid: int
+    lines: int
 
 
 @dataclass
@@ -32,21 +51,19 @@ class Dataset:
     origin: str = ""
     key: str = ""
     key_loaded: bool = True
-
-
-@dataclass
-class Pool:
-    health: str = "ONLINE"
-    readonly: bool = False
-    imported: bool = True
-    guid: int = 6934250136762663862
-    free: int = 1815526528
-    action: str = "The pool can be imported using its name or numeric identifier."
+    # Bytes written since the newest snapshot, and what of a snapshot was received so far.
+    written: int = 0
+    partial: Partial | None = None
 
 
 @dataclass
 class State:
     release: str = RELEASE
+    hostid: int = 0x3D12120F
+    hostname: str = "lab"
+    disks: dict[str, LabDisk] = field(default_factory=first_disks)
+    # Resilvers go on until `zpool wait`; otherwise they are over at once.
+    slow: bool = False
     pools: dict[str, Pool] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     # One a program that may write: its arguments, with nothing of its standard input.
@@ -54,6 +71,13 @@ class State:
     fail_at: int = 0
     lost: bool = False
     next_guid: int = 2821745473833429140
+    transaction: int = 100
+    # The clock of the host, where a test has stopped it.
+    stopped_at: int = 0
+    # Streams are cut off after so many lines; 0: they are not.
+    cut_after: int = 0
+    # What streams that were cut off began with, by their token.
+    streams: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def visible(self) -> dict[str, Dataset]:
@@ -64,6 +88,26 @@ class State:
     def guid(self) -> int:
         self.next_guid += 7919
         return self.next_guid
+
+    def device(self, path: str) -> tuple[str, str] | None:
+        """A disk by the kernel's name, and the number of its partition, of a path or of a name below /dev."""
+        if path.startswith(BY_ID):
+            head, _dash, number = path[len(BY_ID) :].partition("-part")
+            name = next((name for name, disk in self.disks.items() if head in disk.ids), "")
+        else:
+            name = path.removeprefix("/dev/").rstrip("0123456789")
+            number = path.removeprefix("/dev/")[len(name) :]
+        if name not in self.disks or not self.disks[name].present:
+            return None
+        return (name, number) if not number or number in self.disks[name].signatures else None
+
+    def now(self) -> int:
+        return self.stopped_at or int(time.time())
+
+    def snapshot(self, **more: int) -> Snapshot:
+        """A snapshot made now."""
+        self.transaction += 1
+        return Snapshot(**{"guid": self.guid(), "created": self.now(), **more}, order=self.transaction)
 
     def below(self, name: str) -> list[str]:
         """The datasets below one, the deepest first."""
@@ -147,6 +191,8 @@ class State:
             return str(self.used(name))
         if prop == "available":
             return str(self.available(name))
+        if prop == "written" and dataset.snapshots:
+            return str(dataset.written)
         if prop in ("referenced", "usedbydataset", "written", "logicalused", "logicalreferenced"):
             return str(self._own(name))
         if prop == "usedbychildren":

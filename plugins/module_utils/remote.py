@@ -38,16 +38,24 @@ class SecureShell:
     run: Runner = run
 
     def __call__(self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60.0) -> Completed:
-        target = f"{self.user}@{self.host}" if self.user else self.host
-        words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", str(self.port), "--", target]
-        done = self.run([*words, f"LC_ALL=C {shlex.join(argv)}"], stdin=stdin, timeout=timeout)
+        done = self.run(self.command(argv), stdin=stdin, timeout=timeout)
         if done.status == _SSH_FAILED:
             said = done.errors.strip().splitlines()
             raise HostUnreachable(
-                f"{target} cannot be reached over SSH: {said[-1] if said else 'no reason given'}.",
-                hint=f"Try: ssh -p {self.port} {target} true. Its host key must be known and your key accepted.",
+                f"{self.target} cannot be reached over SSH: {said[-1] if said else 'no reason given'}.",
+                hint=f"Try: ssh -p {self.port} {self.target} true. Its host key must be known and your key accepted.",
             )
         return done
+
+    @property
+    def target(self) -> str:
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    def command(self, argv: Sequence[str], *options: str) -> list[str]:
+        """The command line that runs a program there, for who handles its input and output himself. options: further
+        ones of OpenSSH's client."""
+        words = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", *options, "-p", str(self.port)]
+        return [*words, "--", self.target, f"LC_ALL=C {shlex.join(argv)}"]
 
 
 def runner_of(url: str) -> Runner:

@@ -57,7 +57,10 @@ options:
         description: Whether a new volume is created without reserving its size. Takes part in creating only.
         type: bool
       mountpoint:
-        description: Where a filesystem is mounted, an absolute path, or V(none), or V(legacy).
+        description:
+          - Where a filesystem is mounted, an absolute path, or V(none), or V(legacy).
+          - A directory that has something in it is refused, because a mount would hide that, unless
+            O(config[].overlay=true) is given.
         type: str
       canmount:
         description: Whether a filesystem is mounted by itself, not at all, or only on demand.
@@ -219,9 +222,12 @@ notes:
   - "Words for O(allow): V(destroy_dataset:<name>) lets a dataset be destroyed. What is below it needs words of its own:
     V(destroy_dataset:<name>) for each dataset, V(destroy_snapshot:<dataset>) for the snapshots of each dataset. The
     message that asks for them names everything."
-  - A clone elsewhere of one of the snapshots is never destroyed. It is named, to be promoted or removed first.
+  - A clone elsewhere of one of the snapshots is never destroyed. It is named, to be promoted or removed first. So is a
+    snapshot that is held.
   - Values set by C(zfs receive) count as set.
   - A filesystem that should be mounted and is not, and a key that is not loaded, are told in RV(unmet).
+  - A replica (M(hospital.continuity.zfs_replication)) is read-only and not mounted by itself by its own properties.
+    With O(unlisted_options=reset) give it O(config[].readonly=true) and O(config[].canmount=noauto).
 extends_documentation_fragment:
   - hospital.continuity.convergence
   - hospital.continuity.convergence.allow

@@ -164,6 +164,6 @@ def test_the_session_of_datasets(lab, capsys):
 def test_what_nobody_recorded_is_refused(lab):
     with lab.change() as state:
         recorded_pools(state)
-    for command in ("zfs send backup@x", "zfs allow backup", "zfs get -r compression backup", "zpool scrub backup"):
+    for command in ("zfs send -R backup@x", "zfs allow backup", "zfs get -r compression backup", "zpool reguid backup"):
         mine = answer(command)
         assert (mine.status, "lab.zfs does not know" in mine.output) == (64, True), command

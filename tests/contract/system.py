@@ -26,6 +26,8 @@ class System:
     failure: ClassVar[str] = ORDERED
     # Seconds to wait for conditions after a change.
     patience: ClassVar[int] = 5
+    # How many generated inputs it is given; fewer where each run of a module costs tenths of a second.
+    nonsense: ClassVar[int] = 120
 
     def connection(self, *, root: bool = False) -> dict[str, Any]:
         """The module's connection arguments."""

@@ -174,7 +174,8 @@ def test_a_value_of_the_wrong_sort_is_refused(case: Case, system_of: SystemOf) -
         for name, entry in spec.items():
             for value in wrong_values(entry):
                 result = refused(system.run(case.module, **{**arguments, name: value}))
-                assert name in result.message, f"{name}={value!r}: {result.message}"
+                # Ansible itself does not name the option whose elements are no mappings.
+                assert name in result.message or entry.get("elements") == "dict", f"{name}={value!r}: {result.message}"
         for name in [name for name, entry in spec.items() if entry.get("required")]:
             left = {other: value for other, value in arguments.items() if other != name}
             assert name in refused(system.run(case.module, **left)).message

@@ -320,3 +320,15 @@ def test_the_examples_run_as_they_stand(lab, datasets):
         assert not result.failed, (task["name"], result.message)
         assert result.changed and result.data["unmet"] == []
         assert not run_module("zfs_dataset", arguments).changed
+
+
+def test_a_directory_with_something_in_it_is_not_hidden(lab, datasets, tmp_path):
+    place = tmp_path / "old backups"
+    place.mkdir()
+    assert not datasets({"name": "tank/empty", "mountpoint": str(place)}).failed
+    (place / "file").write_text("old")
+    for check in (True, False):
+        result = datasets({"name": "tank/full", "mountpoint": str(place)}, check=check)
+        assert result.failed and str(place) in result.message and "overlay" in result.message
+        assert datasets.wrote == 0
+    assert not datasets({"name": "tank/full", "mountpoint": str(place), "overlay": True}).failed

@@ -24,6 +24,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.dataset im
     DatasetKind,
     ancestors,
     dependants,
+    mounts,
     pool_of,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import (
@@ -63,7 +64,7 @@ class DatasetBackend:
     def observe(self, kind: DatasetKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         names = None if keys is None else sorted(str(key[0]) for key in keys)
         found = self._zfs.properties(names)
-        self._require_pools([name for name in names or () if name not in found])
+        require_pools(self._zfs, [name for name in names or () if name not in found], removing=self._removing)
         on_means = self._on_means() if found and "xattr" in options else "on"
         return {
             (name,): kind.decode(
@@ -78,7 +79,15 @@ class DatasetBackend:
     def precheck(self, kind: DatasetKind, plan: Plan, declared: Declaration) -> Sequence[str]:
         new = [str(step.key[0]) for step in plan if step.action == CREATE]
         parents = sorted({ancestors(name)[0] for name in new})
-        return kind.problems(plan, self._zfs.pools(), self._zfs.types(parents))
+        problems = [*kind.problems(plan, self._zfs.pools(), self._zfs.types(parents))]
+        places = mounts(plan, self._zfs.mountpoints(parents))
+        # ZFS mounts over what is in a directory, which nobody sees then: a backup of before, or a full root.
+        problems += [
+            f"{places[where]}: the directory {where} is not empty, and what is in it would be hidden; move it away, or "
+            "give overlay: true"
+            for where in sorted(self._zfs.occupied(sorted(places)))
+        ]
+        return problems
 
     def apply(self, kind: DatasetKind, step: Step) -> Sequence[str]:
         if step.action == DELETE:
@@ -109,28 +118,30 @@ class DatasetBackend:
             warnings.extend(self._zfs.write(command.argv))
         return warnings
 
-    def _require_pools(self, missing: Sequence[str]) -> None:
-        """A dataset of a pool that is not imported is neither absent nor to be created. Raises PoolMissing."""
-        wanted = sorted({pool_of(name) for name in missing})
-        imported = self._zfs.pools() if wanted else {}
-        lost = [name for name in wanted if name not in imported]
-        if not lost:
-            return
-        importable = self._zfs.importable()
-        for name in lost:
-            if name in importable:
-                raise _not_imported(importable[name])
-            if not self._removing:
-                raise PoolMissing(
-                    f"There is no pool {name}, and no disk here that belongs to one.",
-                    hint="Correct the name, or attach the pool's disks. Nothing was changed.",
-                )
-
     def _on_means(self) -> str:
         """What xattr=on stands for. OpenZFS 2.3 shows sa as on; before, on was dir."""
         if self._xattr_on is None:
             self._xattr_on = "sa" if self._zfs.version() >= (2, 3) else "dir"
         return self._xattr_on
+
+
+def require_pools(zfs: CommandLine, missing: Sequence[str], *, removing: bool = False) -> None:
+    """A dataset of a pool that is not imported is neither absent nor to be created. `missing`: datasets that were not
+    found; `removing`: they shall not exist. Raises PoolMissing."""
+    wanted = sorted({pool_of(name) for name in missing})
+    imported = zfs.pools() if wanted else {}
+    lost = [name for name in wanted if name not in imported]
+    if not lost:
+        return
+    importable = zfs.importable()
+    for name in lost:
+        if name in importable:
+            raise _not_imported(importable[name])
+        if not removing:
+            raise PoolMissing(
+                f"There is no pool {name}, and no disk here that belongs to one.",
+                hint="Correct the name, or attach the pool's disks. Nothing was changed.",
+            )
 
 
 def _not_imported(pool: Pool) -> PoolMissing:

@@ -38,11 +38,35 @@ Properties = Mapping[str, Property]
 
 @dataclass(frozen=True)
 class Dependant:
-    """Something that goes when a dataset is destroyed. `clones`: datasets made from it, if it is a snapshot."""
+    """Something that goes when a dataset is destroyed. `clones`: datasets made from it, `holds`: how many it has, if
+    it is a snapshot."""
 
     name: str
     type: str
     clones: tuple[str, ...] = ()
+    holds: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """created: seconds since 1970.  order: the transaction of the pool it was made in.  holds: how many there are.
+    clones: datasets made from it."""
+
+    name: str
+    guid: str
+    created: int
+    order: int
+    holds: int = 0
+    clones: tuple[str, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        return self.name.partition("@")[0]
+
+    @property
+    def short(self) -> str:
+        """The name behind the @."""
+        return self.name.partition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -89,15 +113,85 @@ class CommandLine:
                 result[name] = kind
         return result
 
+    def mountpoints(self, names: Sequence[str]) -> dict[str, str]:
+        """Where those of the datasets that exist are, or would be, mounted: a path, none, legacy, or - for volumes."""
+        result: dict[str, str] = {}
+        for some in _chunks(names):
+            head = ["zfs", "get", "-H", "-o", "name,value", "-t", "filesystem,volume", "mountpoint"]
+            for line in self._existing([*head, *some], some).splitlines() if some else ():
+                name, where = _split(line, 2)
+                result[name] = where
+        return result
+
+    def occupied(self, directories: Sequence[str]) -> set[str]:
+        """Those of the directories that have something in them."""
+        if not directories:
+            return set()
+        # A directory that is not there makes find complain and go on.
+        done = self._run(["find", *directories, "-maxdepth", "0", "-type", "d", "!", "-empty"], timeout=self.timeout)
+        return set(done.output.splitlines()) & set(directories)
+
     def dependants(self, name: str) -> list[Dependant]:
         """What lies below a dataset: datasets, snapshots and bookmarks."""
-        done = self._program(["zfs", "list", "-H", "-r", "-t", "all", "-o", "name,type,clones", name])
-        rows = [_split(line, 3) for line in done.output.splitlines()]
+        done = self._program(["zfs", "list", "-Hp", "-r", "-t", "all", "-o", "name,type,clones,userrefs", name])
+        rows = [_split(line, 4) for line in done.output.splitlines()]
         return [
-            Dependant(row[0], row[1], tuple(one for one in row[2].split(",") if one not in ("", "-")))
+            Dependant(row[0], row[1], tuple(one for one in row[2].split(",") if one not in ("", "-")), _whole(row[3]))
             for row in rows
             if row[0] != name
         ]
+
+    def snapshots(self, name: str, *, recursive: bool = False) -> list[Snapshot]:
+        """The snapshots of a dataset, in the order they were made; `recursive`: and of all below it."""
+        depth = ["-r"] if recursive else ["-d", "1"]
+        columns = "name,guid,creation,createtxg,userrefs,clones"
+        done = self._program(["zfs", "list", "-Hp", *depth, "-t", "snapshot", "-o", columns, name])
+        found = []
+        for line in done.output.splitlines():
+            full, guid, created, order, holds, clones = _split(line, 6)
+            names = tuple(one for one in clones.split(",") if one not in ("", "-"))
+            found.append(Snapshot(full, guid, _whole(created), _whole(order), _whole(holds), names))
+        return sorted(found, key=lambda one: (one.order, one.name))
+
+    def below(self, name: str) -> list[str]:
+        """A dataset and all datasets below it."""
+        words = ["zfs", "list", "-H", "-r", "-o", "name", "-t", "filesystem,volume", name]
+        return self._program(words).output.splitlines()
+
+    def marks(self, name: str, properties: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Those of the user properties that are set at a dataset, and at each of those below it, by their names."""
+        head = ["zfs", "get", "-H", "-r", "-s", "local", "-o", "name,property,value", "-t", "filesystem,volume"]
+        result: dict[str, dict[str, str]] = {one: {} for one in self.below(name)}
+        for line in self._program([*head, ",".join(properties), name]).output.splitlines():
+            one, prop, value = _split(line, 3)
+            result.setdefault(one, {})[prop] = value
+        return result
+
+    def holds(self, names: Sequence[str]) -> dict[str, set[str]]:
+        """The tags that hold each of the snapshots."""
+        result: dict[str, set[str]] = {name: set() for name in names}
+        for some in _chunks(names):
+            if some:
+                for line in self._program(["zfs", "holds", "-H", *some]).output.splitlines():
+                    name, tag = _split(line, 2)
+                    result.setdefault(name, set()).add(tag)
+        return result
+
+    def token(self, token: str) -> tuple[str, str, bool]:
+        """What a receive_resume_token says: the snapshot in full, its GUID, and whether a transfer can go on with it
+        here. Empty texts for one that says nothing."""
+        done = self._run(["zfs", "send", "-nvt", token], timeout=self.timeout)
+        said = f"{done.output}\n{done.errors}"
+        name = re.search(r"^\s*toname = (.+)$", said, re.MULTILINE)
+        guid = re.search(r"^\s*toguid = (0x[0-9a-f]+)$", said, re.MULTILINE)
+        return name.group(1).strip() if name else "", str(int(guid.group(1), 16)) if guid else "", done.status == 0
+
+    def now(self) -> int:
+        """The host's clock, in seconds since 1970."""
+        said = self._program(["date", "+%s"]).output.strip()
+        if not said.isdigit():
+            raise ZfsError(f"`date +%s` answered {said[:80]!r}.", hint="Is this GNU date?")
+        return int(said)
 
     def pools(self) -> dict[str, Pool]:
         """The imported pools."""
@@ -109,11 +203,23 @@ class CommandLine:
         """The pools that are on this host's disks and not imported, whether or not they could be. Slow: reads disks."""
         return parsed_import(self._program(["zpool", "import"]).output)
 
+    def read(self, argv: Sequence[str]) -> str:
+        """The output of any program that only reads."""
+        return self._program(argv).output
+
+    def attempt(self, argv: Sequence[str]) -> Completed:
+        """Any program that only reads, whatever comes of it."""
+        return self._run(argv, timeout=self.timeout)
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def write(self, argv: Sequence[str], *, secret: str = "") -> Sequence[str]:
-        """Run a program that changes something. Returns what it warned of. `secret` goes to its standard input."""
+    def write(self, argv: Sequence[str], *, secret: str = "", may_fail: bool = False) -> Sequence[str]:
+        """Run a program that changes something. Returns what it warned of. `secret` goes to its standard input.
+        may_fail: whether it does what it should is seen later."""
         self.writes += 1
+        if may_fail:
+            self.attempt(argv)
+            return ()
         done = self._program(argv, stdin=f"{secret}\n" if secret else "")
         return [line.strip() for line in done.errors.splitlines() if line.strip()]
 
@@ -172,6 +278,10 @@ def parsed_import(output: str) -> dict[str, Pool]:
 def _split(line: str, fields: int) -> tuple[str, ...]:
     parts = line.split("\t")
     return tuple([*parts, *[""] * fields][:fields])
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def _chunks(names: Sequence[str] | None) -> Iterable[Sequence[str]]:

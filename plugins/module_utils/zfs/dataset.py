@@ -25,6 +25,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.ki
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
     CREATE,
     DELETE,
+    UPDATE,
     Consent,
     Plan,
     Step,
@@ -67,16 +68,8 @@ class DatasetKind(Kind):
     # -- what the user asks for -------------------------------------------------------------------------------------
 
     def check(self, item: Item) -> None:
-        name, options = str(item.key[0]), item.options
-        parts = name.split("/")
-        if len(name) > 255 or not all(_COMPONENT.match(part) and part not in (".", "..") for part in parts):
-            raise InvalidInput(
-                f"name: {name!r} is no name of a dataset.", hint="Write pool/path with letters, digits and _ . : - ."
-            )
-        if not parts[0][0].isalpha():
-            raise InvalidInput(f"name: the pool {parts[0]!r} does not begin with a letter.", hint="Correct it.")
-        if any(part != part.strip(" ") for part in parts):
-            raise InvalidInput(f"name: {name!r} has a space at an edge.", hint="Correct it.")
+        options = item.options
+        check_name(str(item.key[0]))
         for option in ("volsize", "volblocksize"):
             if options.get(option) == 0:
                 raise InvalidInput(f"{option}: it cannot be 0.", hint="Give a size such as 32G.")
@@ -267,7 +260,7 @@ class DatasetKind(Kind):
             elif pool is not None and pool.readonly:
                 problems.append(f"{name}: pool {pool.name} is imported read-only")
             elif step.action == DELETE:
-                problems.extend(_clones(step, removed))
+                problems.extend([*_clones(step, removed), *_held(step)])
             elif step.action == CREATE:
                 problems.extend(_parent(name, step, parents, created))
             else:
@@ -292,6 +285,19 @@ class DatasetKind(Kind):
                     Unmet(f"{key[0]}: it is not mounted; what is written to {where} goes to the directory underneath.")
                 )
         return result
+
+
+def check_name(name: str, option: str = "name") -> None:
+    """Raises InvalidInput for what is no name of a dataset."""
+    parts = name.split("/")
+    if len(name) > 255 or not all(_COMPONENT.match(part) and part not in (".", "..") for part in parts):
+        raise InvalidInput(
+            f"{option}: {name!r} is no name of a dataset.", hint="Write pool/path with letters, digits and _ . : - ."
+        )
+    if not parts[0][0].isalpha():
+        raise InvalidInput(f"{option}: the pool {parts[0]!r} does not begin with a letter.", hint="Correct it.")
+    if any(part != part.strip(" ") for part in parts):
+        raise InvalidInput(f"{option}: {name!r} has a space at an edge.", hint="Correct it.")
 
 
 def pool_of(name: str) -> str:
@@ -435,6 +441,33 @@ def _clones(step: Step, removed: set[str]) -> Sequence[str]:
         for clone in one.clones
         if clone not in inside
     ]
+
+
+def _held(step: Step) -> Sequence[str]:
+    held = [one.name for one in dependants(step.facts) if one.holds]
+    text = (
+        f"{step.key[0]}: {listed(held)} is held, which a replication or a person did, and cannot be destroyed; "
+        "see who with zfs holds, and let go with zfs release"
+    )
+    return (text,) if held else ()
+
+
+def mounts(plan: Plan, above: Mapping[str, str]) -> Mapping[str, str]:
+    """The directories at which a plan will mount filesystems that are not there yet, and which ones. `above`:
+    mountpoints of the parents of new datasets."""
+    result: dict[str, str] = {}
+    for step in plan:
+        after, name = step.after or {}, str(step.key[0])
+        if step.action not in (CREATE, UPDATE) or after.get("type") != FILESYSTEM or after.get("overlay"):
+            continue
+        if after.get("canmount", "on") != "on" or (step.action == UPDATE and "mountpoint" not in step.options):
+            continue
+        parent, _slash, last = name.rpartition("/")
+        inherited = f"{above[parent].rstrip('/')}/{last}" if above.get(parent, "").startswith("/") else ""
+        where = str(after.get("mountpoint") or inherited)
+        if where.startswith("/"):
+            result[where] = name
+    return result
 
 
 def _parent(name: str, step: Step, parents: Mapping[str, str], created: Mapping[str, Step]) -> Sequence[str]:

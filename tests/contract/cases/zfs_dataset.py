@@ -36,6 +36,7 @@ ABSENT = {"config": [{"name": NAME}], "state": "absent"}
 
 CASE = Case(
     module="zfs_dataset",
+    info="dataset",
     subsystem="zfs",
     base=BASE,
     options=(

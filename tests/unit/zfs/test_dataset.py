@@ -15,7 +15,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import CREATE, DELETE, Plan
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import Dependant, Pool, Property
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.dataset import DATASET
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.dataset import DATASET, mounts
 
 DEFAULTS = {"compression": "off", "recordsize": "131072", "atime": "on", "quota": "0", "canmount": "on"}
 NEVER_INHERITED = ("quota", "canmount", "type", "volsize", "volblocksize", "refreservation")
@@ -255,6 +255,31 @@ def test_a_clone_elsewhere_is_never_destroyed():
     )
     assert not DATASET.problems(both, {}, {})
     assert [(step.action, step.needs) for step in both] == [(DELETE, (("tank/clone",),)), (DELETE, ())]
+
+
+def test_a_held_snapshot_is_named_before_anything_is_destroyed():
+    held = (*BELOW[:2], Dependant("tank/a/b@kept", "snapshot", holds=1))
+    plan = planned({"tank/a": {}}, {"name": "tank/a"}, below=held, state="absent")
+    (problem,) = DATASET.problems(plan, {"tank": Pool("tank", "ONLINE")}, {})
+    assert "tank/a/b@kept is held" in problem and "zfs holds" in problem
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"name": "tank/new", "mountpoint": "/srv/new"}, {"/srv/new": "tank/new"}),
+        ({"name": "tank/new"}, {"/tank/new": "tank/new"}),
+        ({"name": "tank/new", "mountpoint": "/srv/new", "overlay": True}, {}),
+        ({"name": "tank/new", "mountpoint": "/srv/new", "canmount": "noauto"}, {}),
+        ({"name": "tank/new", "mountpoint": "legacy"}, {}),
+        ({"name": "tank/new", "type": "volume", "volsize": "1G"}, {}),
+        ({"name": "tank/a", "mountpoint": "/srv/a"}, {"/srv/a": "tank/a"}),
+        ({"name": "tank/a", "compression": "lz4"}, {}),
+        ({"name": "other/new"}, {}),
+    ],
+)
+def test_where_something_will_be_mounted_that_is_not_yet(item, expected):
+    assert mounts(planned({"tank": {}, "tank/a": {}}, item), {"tank": "/tank"}) == expected
 
 
 def test_a_pool_is_not_destroyed_here():

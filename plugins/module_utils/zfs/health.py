@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Whether a pool is well: a verdict with its reasons, from what `zpool status` and its properties say. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import DATA, SPARE
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_plan import redundancy, sickness
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import PoolStatus, row_of
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import Waiting
+
+OK, WARNING, CRITICAL = VERDICTS = ("ok", "warning", "critical")
+# Percent. Above the first ZFS gets slow, above the second little is left to free space with.
+FILLING, FULL = 80, 95
+# Debian scrubs once a month; a few days of grace.
+SCRUB_SECONDS = 35 * 86400
+DAY = 86400
+NO_REDUNDANCY = (
+    "No redundancy in ZFS: its checksums detect damage and cannot repair it. Whatever is below (a hardware RAID) must "
+    "survive a failing disk, and backups a failing volume."
+)
+
+
+def health(
+    pool: PoolStatus, *, capacity: Optional[int], last_scrub: Optional[int], created: int, now: float
+) -> dict[str, Any]:
+    """The verdict of a pool. capacity in percent; last_scrub, created and now in seconds since the epoch.
+
+    What only should be known (a pool without redundancy by design) is among the reasons and leaves the verdict `ok`.
+    """
+    found: list[tuple[str, str]] = []
+    designed = _designed(pool)
+    left = redundancy(pool)
+    _state(pool, found)
+    found.extend((WARNING, f"{text[0].upper()}{text[1:]}.") for text in sickness(pool))
+    if designed and not left:
+        found.append((CRITICAL, "No further disk may fail: what redundancy there was is used up."))
+    elif not designed and pool.vdevs:
+        found.append((OK, NO_REDUNDANCY))
+    for vdev in (*pool.leaves,):
+        if any(vdev.errors):
+            read, write, checksum = vdev.errors
+            found.append((WARNING, f"Disk {vdev.disk} has errors: {read} read, {write} write, {checksum} checksum."))
+    if any(pool.errors) and not any(any(leaf.errors) for leaf in pool.leaves):
+        read, write, checksum = pool.errors
+        found.append((WARNING, f"It has errors: {read} read, {write} write, {checksum} checksum."))
+    if pool.data_errors:
+        found.append((CRITICAL, f"{pool.data_errors} data errors: files are damaged; zpool status -v names them."))
+    _capacity(capacity, found)
+    age = _scrub(pool, last_scrub, created, now, found)
+    spares = [
+        {"disk": vdev.disk, "state": {"AVAIL": "available", "INUSE": "in use"}.get(vdev.state, vdev.state)}
+        for vdev in pool.of_class(SPARE)
+    ]
+    read, write, checksum = _total(pool)
+    return {
+        "pool": pool.name,
+        "state": pool.state,
+        "verdict": max((verdict for verdict, _text in found), key=VERDICTS.index, default=OK),
+        "reasons": list(dict.fromkeys(text for _verdict, text in found)),
+        "errors": {"read": read, "write": write, "checksum": checksum, "data": pool.data_errors},
+        "scan": {
+            "function": pool.scan.function,
+            "state": pool.scan.state,
+            "errors": pool.scan.errors,
+            "resilvering": pool.scan.resilvering,
+        },
+        "scrub_age": age,
+        "capacity": capacity,
+        "spares": spares,
+        "redundancy": left,
+    }
+
+
+def not_imported(pool: Waiting) -> dict[str, Any]:
+    """The verdict of a pool that is not imported (pool_import.Waiting)."""
+    reasons = [f"It is on the disks of this host and not imported: {pool.described}"]
+    if pool.foreign:
+        reasons.append(f"It was last used by another host{f' ({pool.last_host})' if pool.last_host else ''}.")
+    return {
+        "pool": pool.name,
+        "state": pool.state,
+        "verdict": CRITICAL if not pool.usable else WARNING,
+        "reasons": reasons,
+        "errors": {"read": 0, "write": 0, "checksum": 0, "data": 0},
+        "scan": {"function": "", "state": "", "errors": 0, "resilvering": False},
+        "scrub_age": None,
+        "capacity": None,
+        "spares": [],
+        "redundancy": 0,
+    }
+
+
+def _designed(pool: PoolStatus) -> int:
+    rows = [row_of(vdev, which) for which in DATA for vdev in pool.of_class(which)]
+    return min((row.tolerates for row in rows), default=0)
+
+
+def _state(pool: PoolStatus, found: list[tuple[str, str]]) -> None:
+    if pool.state == "ONLINE":
+        if pool.status and "feature" not in pool.status:
+            found.append((WARNING, pool.status))
+        return
+    verdict = WARNING if pool.state == "DEGRADED" else CRITICAL
+    found.append((verdict, " ".join(part for part in (f"The pool is {pool.state}.", pool.status, pool.action) if part)))
+
+
+def _capacity(capacity: Optional[int], found: list[tuple[str, str]]) -> None:
+    if capacity is None:
+        return
+    if capacity >= FULL:
+        found.append((CRITICAL, f"It is full to {capacity} percent: writing fails soon. Free space or add vdevs."))
+    elif capacity >= FILLING:
+        found.append((WARNING, f"It is full to {capacity} percent; above {FILLING} percent ZFS gets slow."))
+
+
+def _scrub(
+    pool: PoolStatus, last_scrub: Optional[int], created: int, now: float, found: list[tuple[str, str]]
+) -> Optional[int]:
+    """Seconds since the last scrub ended (0 while one runs), None where there never was one."""
+    scan = pool.scan
+    if scan.errors:
+        found.append((WARNING, f"The last {scan.function} met {scan.errors} errors."))
+    if scan.function == "scrub" and scan.state in ("scanning", "paused"):
+        return 0
+    ended = scan.end if scan.function == "scrub" and scan.state == "finished" else last_scrub
+    if ended is None:
+        if now - created > SCRUB_SECONDS:
+            found.append((WARNING, "It was never scrubbed: damage to what nobody reads stays undetected."))
+        return None
+    age = max(0, int(now - ended))
+    if age > SCRUB_SECONDS:
+        found.append((WARNING, f"The last scrub was {age // DAY} days ago; once a month is usual."))
+    return age
+
+
+def _total(pool: PoolStatus) -> tuple[int, int, int]:
+    """Of all vdevs: the counters of the root do not count everything that its disks met."""
+    leaves = [leaf.errors for leaf in pool.leaves] or [(0, 0, 0)]
+    sums = [sum(column) for column in zip(*leaves)]
+    return (
+        max(sums[0], pool.errors[0]),
+        max(sums[1], pool.errors[1]),
+        max(sums[2], pool.errors[2]),
+    )

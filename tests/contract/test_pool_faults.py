@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Disks and pools that are not as somebody thinks. Each ends in a message that names the disk and the reason, with
+nothing written. The same on a real OpenZFS: tests/zfs/test_pool.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract.case import PREFIX
+from tests.contract.system import refused, succeeded
+
+POOL = f"{PREFIX}pool"
+
+
+@pytest.fixture
+def zfs(system_of: Callable[[str], Any]) -> Iterator[Any]:
+    system = system_of("zfs")
+    system.reset()
+    yield system
+    system.reset()
+
+
+def item(*disks: str, **more: Any) -> dict[str, Any]:
+    return {"name": POOL, "layout": [{"disks": list(disks)}], **more}
+
+
+def refusal(zfs: Any, *config: Any, **arguments: Any) -> str:
+    """The message of a run that must change nothing, whether it is a check or not."""
+    messages = []
+    for check in (True, False):
+        with zfs.unwritten():
+            messages.append(refused(zfs.run("zfs_pool", list(config), check=check, **arguments)).message)
+    assert messages[0] == messages[1]
+    return messages[0]
+
+
+@pytest.mark.parametrize(
+    ("signatures", "told"),
+    [
+        ({"": [("gpt", "")], "1": []}, "a partition table (gpt)"),
+        ({"": [("dos", "")], "1": [("vfat", "")]}, "a vfat filesystem in partition"),
+        ({"": [("xfs", "films")]}, "a xfs filesystem named films"),
+        ({"": [("LVM2_member", "")]}, "an LVM physical volume"),
+        ({"": [("gpt", "")], "1": [("zfs_member", "archive")], "9": []}, "a label of the ZFS pool archive"),
+    ],
+)
+def test_a_disk_that_carries_something_is_not_taken(zfs: Any, signatures: Any, told: str) -> None:
+    with zfs.lab.change() as state:
+        state.disks["sda"].signatures = signatures
+    disk = zfs.disks[0]
+    assert told in refusal(zfs, item(disk))
+    assert f"wipe_disk:{disk}" in refusal(zfs, item(disk))
+    refusal(zfs, item(disk), allow=[f"wipe_disk:{zfs.disks[1]}"])
+    assert succeeded(zfs.run("zfs_pool", [item(disk)], allow=[f"wipe_disk:{disk}"])).changed
+
+
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        ({"mountpoint": "/", "signatures": {"": [("ext4", "")]}}, "the running system is on"),
+        ({"mountpoint": "/srv/films", "signatures": {"": [("ext4", "")]}}, "is mounted at /srv/films"),
+        ({"holder": ("lvm", "guests-root"), "signatures": {"": [("LVM2_member", "")]}}, "the LVM volume guests-root"),
+        ({"holder": ("mpath", "mpatha"), "signatures": {"": [("mpath_member", "")]}}, "the multipath device mpatha"),
+    ],
+)
+def test_a_disk_in_use_is_not_taken_whatever_is_consented_to(zfs: Any, use: dict[str, Any], told: str) -> None:
+    with zfs.lab.change() as state:
+        for name, value in use.items():
+            setattr(state.disks["sda"], name, value)
+    assert told in refusal(zfs, item(zfs.disks[0]), allow=[f"wipe_disk:{zfs.disks[0]}"])
+
+
+def test_a_disk_of_an_imported_pool(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    other = {"name": f"{PREFIX}other", "layout": [{"disks": [zfs.disks[0]]}]}
+    assert f"belongs to the imported pool {POOL}" in refusal(zfs, other, allow=[f"wipe_disk:{zfs.disks[0]}"])
+
+
+def test_a_disk_of_an_exported_pool(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.zpool("export", POOL)
+    other = {"name": f"{PREFIX}other", "layout": [{"disks": [zfs.disks[0]]}]}
+    assert f"a label of the ZFS pool {POOL}" in refusal(zfs, other)
+
+
+def test_a_disk_that_is_not_there(zfs: Any) -> None:
+    message = refusal(zfs, item("scsi-nosuch"))
+    assert "scsi-nosuch is not there" in message and "/dev/disk/by-id/scsi-nosuch" in message
+
+
+def test_a_disk_without_a_lasting_name(zfs: Any) -> None:
+    assert "'/dev/sda' may be another disk after the next boot" in refusal(zfs, item("/dev/sda"))
+
+
+def test_two_vdevs_on_one_disk(zfs: Any) -> None:
+    disk, alias = zfs.lab.state.disks["sda"].ids
+    assert "in two places" in refusal(zfs, item(disk, f"/dev/disk/by-id/{disk}"))
+    assert f"{disk} and {alias} are names of one disk" in refusal(zfs, item(disk, alias))
+    other = {"name": f"{PREFIX}other", "layout": [{"disks": [disk]}]}
+    assert f"for pool {POOL} and for pool {PREFIX}other" in refusal(zfs, item(disk), other)
+
+
+def test_vdevs_that_differ_in_what_they_can_lose(zfs: Any) -> None:
+    rows = [{"type": "raidz2", "disks": zfs.disks[:4]}, {"type": "mirror", "class": "special", "disks": zfs.disks[4:6]}]
+    assert "the weaker would decide" in refusal(zfs, {"name": POOL, "layout": rows})
+
+
+def test_a_pool_that_lacks_too_many_disks_is_neither_absent_nor_created(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.zpool("export", POOL)
+    with zfs.lab.change() as state:
+        state.disks["sda"].present = False
+    for arguments in ({}, {"state": "absent", "allow": [f"destroy_pool:{POOL}"]}):
+        message = refusal(zfs, item(zfs.disks[0]), **arguments)
+        assert "UNAVAIL" in message
+        assert "re-create" not in message, "what ZFS advises is the last thing to do"
+    refusal(zfs, item(zfs.disks[1]))
+    with zfs.lab.change() as state:
+        state.disks["sda"].present = True
+    assert succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])])).planned == [f"import pool {POOL}"]
+    with zfs.unwritten():
+        assert not succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])])).changed
+
+
+def test_an_exported_pool_is_imported_and_then_set_right(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.zpool("export", POOL)
+    wanted = item(zfs.disks[0], autotrim=True)
+    with zfs.unwritten():
+        check = succeeded(zfs.run("zfs_pool", [wanted], check=True))
+    done = succeeded(zfs.run("zfs_pool", [wanted]))
+    assert check.planned == done.planned == [f"import pool {POOL}"]
+    assert "autotrim=on" in " ".join(" ".join(argv) for argv in zfs.lab.log)
+    assert "-f" not in [word for argv in zfs.lab.log for word in argv]
+    with zfs.unwritten():
+        assert not succeeded(zfs.run("zfs_pool", [wanted])).changed
+
+
+@pytest.mark.parametrize("exported", [True, False], ids=["let-go", "not-let-go"])
+def test_a_pool_of_another_host_is_not_imported_unasked(zfs: Any, exported: bool) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.leave_to_another_host(POOL)
+    with zfs.lab.change() as state:
+        state.pools[POOL].exported = exported
+    assert "last used by host other" in refusal(zfs, item(zfs.disks[0]))
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])], allow=[f"import_foreign_pool:{POOL}"]))
+    (imported,) = [argv for argv in zfs.lab.log if argv[:2] == ["zpool", "import"]]
+    assert ("-f" in imported) == (not exported), "forced only where ZFS asks for it"
+
+
+def test_a_resilver_that_goes_on(zfs: Any) -> None:
+    """The plan that began it is not repeated, and nothing else is planned until it is over."""
+    mirror = {"name": POOL, "layout": [{"type": "mirror", "disks": zfs.disks[:2]}]}
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    with zfs.lab.change() as state:
+        state.slow = True
+    assert succeeded(zfs.run("zfs_pool", [mirror])).changed
+    with zfs.unwritten():
+        again = succeeded(zfs.run("zfs_pool", [mirror]))
+    assert not again.changed and "resilvering" in again.data["unmet"][0]
+    more = {"name": POOL, "layout": [{"class": "spare", "disks": [zfs.disks[3]]}]}
+    assert "resilvering" in refusal(zfs, more)
+    zfs.zpool("wait", "-t", "resilver", POOL)
+    assert succeeded(zfs.run("zfs_pool", [more])).changed
+
+
+def test_a_full_pool_shows_in_health(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    with zfs.lab.change() as state:
+        state.pools[POOL].capacity = 97
+    health = {row["pool"]: row for row in succeeded(zfs.run("zfs_info")).data["health"]}[POOL]
+    assert health["verdict"] == "critical"
+    assert "97 percent" in " ".join(health["reasons"])
+    assert "cannot repair" in " ".join(health["reasons"]), "one disk, so no redundancy"
+
+
+def test_what_a_pool_is_destroyed_with_is_named(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.lab.zfs("create", f"{POOL}/films")
+    zfs.lab.zfs("snapshot", f"{POOL}/films@monday")
+    message = refusal(zfs, {"name": POOL}, state="absent")
+    assert f"{POOL}/films" in message and f"{POOL}/films@monday" in message and f"destroy_pool:{POOL}" in message
+    succeeded(zfs.run("zfs_pool", [{"name": POOL}], state="absent", allow=[f"destroy_pool:{POOL}"]))
+    with zfs.unwritten():
+        assert not succeeded(zfs.run("zfs_pool", [{"name": POOL}], state="absent")).changed
+
+
+def test_an_older_openzfs_is_read_as_text(zfs: Any) -> None:
+    """OpenZFS 2.1 has no JSON; what is read is the same."""
+    rows = [
+        {"type": "raidz1", "disks": zfs.disks[:3]},
+        {"type": "mirror", "class": "special", "disks": zfs.disks[3:5]},
+        {"class": "spare", "disks": [zfs.disks[5]]},
+    ]
+    succeeded(zfs.run("zfs_pool", [{"name": POOL, "ashift": 12, "layout": rows}]))
+    newer = succeeded(zfs.run("zfs_info", names=[POOL])).data
+    with zfs.lab.change() as state:
+        state.release = "2.1.11-1"
+    with zfs.unwritten():
+        assert not succeeded(zfs.run("zfs_pool", [{"name": POOL, "layout": rows}])).changed
+    assert succeeded(zfs.run("zfs_info", names=[POOL])).data == newer
