@@ -9,14 +9,14 @@ import time
 from typing import Any
 
 from lab.pve import state
-from lab.pve.access import Access
 from lab.pve.faults import Faults
+from lab.pve.real_directory import RealDirectories
 from lab.pve.recorder import Recorder
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(Access):
+class Cluster(RealDirectories):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -33,7 +33,7 @@ class Cluster(Access):
         self.ha_master, self.ha_active = None, False
         self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
-        self.networks = {}
+        self.networks, self.machines = {}, {}
         self.recorder = Recorder()
         self.faults = Faults()
         self.delay = 0.0

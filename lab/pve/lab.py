@@ -19,6 +19,7 @@ from lab.pve.cluster import Cluster
 from lab.pve.faults import RequestFault, TaskFault
 from lab.pve.limits import LikeRecorded
 from lab.pve.network_view import NetworkView
+from lab.pve.real_directory import Reachable
 from lab.pve.recorder import Request
 from lab.pve.state import NodeSpec, node_specs
 from lab.pve.tls import make_certificates
@@ -255,6 +256,12 @@ class Lab:
     def network(self, node: str) -> NetworkView:
         """The node's network: the file in force, the staged one, what is up, and levers."""
         return NetworkView(self.call, lambda: self.cluster.network_of(node))
+
+    # -------------------------------------------------------------- storage
+
+    def real_directories(self, node: str, machine: Reachable) -> None:
+        """The node's storages of type dir are that machine's directories, and backups are files in them."""
+        self.call(self.cluster.machines.__setitem__, node, machine)
 
     # --------------------------------------------------------------- guests
 
