@@ -96,16 +96,8 @@ def _unpack(recipe: Recipe, tree: Path, folder: Path) -> None:
         str(tree),
         *_sources(recipe),
     ]
-    # INITRD=No: the kernel package would have Debian's initial RAM disk made, see initrd.py. KCFLAGS: what DKMS makes
-    # needs no debugging information, which is a third of the work.
-    environment = {
-        **os.environ,
-        "PATH": PATH,
-        "LC_ALL": "C.UTF-8",
-        "INITRD": "No",
-        "DEBIAN_FRONTEND": "noninteractive",
-        "KCFLAGS": "-g0",
-    }
+    # INITRD=No: the kernel package would have Debian's initial RAM disk made, see initrd.py.
+    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C.UTF-8", "INITRD": "No", "DEBIAN_FRONTEND": "noninteractive"}
     log = folder / "build.log"
     with log.open("wb") as output:
         done = subprocess.run(

@@ -158,7 +158,8 @@ class Machine:
         self._appears(self._disks.push(name))
 
     def _appears(self, disk: Disk) -> None:
-        self.sh(f"for i in $(seq 300); do ! [ -b {disk.path} ] || break; sleep 0.2; done; udevadm settle; [ -b {disk.path} ]")
+        there = f"[ -b {disk.path} ]"
+        self.sh(f"for i in $(seq 300); do ! {there} || break; sleep 0.2; done; udevadm settle; {there}")
 
     def variables(self) -> dict[str, str]:
         """Inventory variables with which Ansible reaches the machine."""

@@ -6,6 +6,7 @@ A target is gone after a reset of its machine; what was written to it is not."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from lab.machine.machine import Machine
@@ -72,10 +73,10 @@ def _new_target(machine: Machine, target: str, number: int) -> None:
 
 def _open(machine: Machine, number: int, user: str, secret: str) -> None:
     if user:
-        _tgtadm(machine, f"--mode account --op new --user {user} --password {secret}")
+        _tgtadm(machine, f"--mode account --op new --user {user} --password {shlex.quote(secret)}")
         _tgtadm(machine, f"--mode account --op bind --tid {number} --user {user}")
     _tgtadm(machine, f"--mode target --op bind --tid {number} -I ALL")
 
 
 def _tgtadm(machine: Machine, words: str) -> None:
-    machine.ssh("tgtadm", "--lld", "iscsi", *words.split())
+    machine.ssh("tgtadm", "--lld", "iscsi", *shlex.split(words))

@@ -15,7 +15,8 @@ from tests.machine.roles import converge, words
 
 CHANNELS = (1, 2, 3, 4)
 TARGET = "iqn.1984-05.com.example:ds3524"
-USER, SECRET = "node", "not a secret, but long"
+USER, SECRET = "node", "of the tests, and not secret"
+WWID = "360000000000000000e00000000010001"  # as tgt makes it of the numbers of target and LUN
 VOLUME = "/dev/mapper/ds3524"
 
 # Writes a block a fifth of a second for as long as it is wanted, past the cache; each is a line of the log.
@@ -46,16 +47,12 @@ class Hosts:
         node.put("/etc/network/interfaces.d/iscsi", "\n".join(stanzas))
         node.ssh("ifreload", "-a", check=False)
         disk_target(array, TARGET, self.lun, user=USER, secret=SECRET)
-        # As the array would print it.
-        self.wwid = array.sh(
-            "tgtadm --lld iscsi --mode target --op show | sed -n 's/.*SCSI ID: *//p' | tail -1"
-        ).strip()
 
     def variables(self, **more):
         return {
             "shared_storage_targets": [{"target": TARGET, "portals": [f"10.1.{channel}.1" for channel in CHANNELS]}],
             "shared_storage_chap": {"user": USER, "secret": SECRET},
-            "shared_storage_multipath": {self.wwid: "ds3524"},
+            "shared_storage_multipath": {WWID: "ds3524"},
             "shared_storage_multipath_options": {"path_grouping_policy": "multibus"},
             "shared_storage_volume_group": "guests",
             **more,
