@@ -47,13 +47,15 @@ options:
       - Whether an encrypted dataset is sent as it is stored, so that the receiver never needs its key.
       - When not said, encrypted datasets are, and others are not. V(false) needs the key to be loaded, and sends the
         content readable.
+      - A replica stays as it began. One that came readable gets nothing as it is stored, nor the other way round; that
+        is refused.
     type: bool
   bandwidth:
     description: The most that is sent in a second, on the average, for example V(20M). Without it, there is no limit.
     type: str
   newer_than:
     description:
-      - Do nothing if the recovery point is younger than this, for example V(24h).
+      - Do nothing if the recovery point is younger than this, for example V(24h). One that lies in the future is not.
       - Where it is older even after the transfer, because the source has no newer snapshot, RV(unmet) says so.
       - Without it, whatever is newer at the source is sent.
     type: str
@@ -85,6 +87,10 @@ notes:
     the replica with M(hospital.continuity.zfs_dataset).
   - The first transfer can take hours. Give the task C(async), so that it does not depend on Ansible's connection.
   - A part of a transfer that is not of O(source) is never thrown away. It is named in the error.
+  - "The holds are tagged C(hospital.continuity:) and the other end: at the source the receiver's host and dataset, at
+    the receiver the source. When a replication ends for good, or O(target_host) is written another way, the last hold
+    stays and keeps its snapshot: C(zfs holds) shows it, C(zfs release) lets it go. One that is 30 days behind is told
+    in RV(unmet)."
 extends_documentation_fragment:
   - hospital.continuity.convergence.operation
   - hospital.continuity.convergence.allow
@@ -114,7 +120,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 recovery_point:
-  description: The newest snapshot that both ends have. With O(recursive=true), the oldest of those of all datasets.
+  description:
+    - The newest snapshot that both ends have. With O(recursive=true), the oldest of those of all datasets.
+    - One that lies in the future, because a clock is or was wrong, only counts where there is no other.
   returned: always
   type: dict
   contains:
@@ -127,7 +135,7 @@ recovery_point:
       type: str
       returned: always
     age:
-      description: How many seconds ago that was. Null where nothing has arrived.
+      description: How many seconds ago that was. Null where nothing has arrived, or only what lies in the future.
       type: int
       returned: always
   sample: {snapshot: tank/backup@auto-2026-11-22T08Z, time: "2026-11-22T08:00:04Z", age: 912}
@@ -185,7 +193,8 @@ after:
   type: dict
   sample: {vault/backup: {source: tank/backup, recovery_point: auto-2026-11-22T08Z}}
 unmet:
-  description: What does not hold although every step succeeded, such as a dataset without a snapshot.
+  description: What does not hold although every step succeeded, such as a dataset without a snapshot, a replica that
+    can be written to, or a recovery point that lies in the future.
   returned: always
   type: list
   elements: str

@@ -11,14 +11,16 @@ version_added: 1.0.0
 author: hospital.continuity contributors (!UNKNOWN)
 description:
   - Takes a snapshot of a dataset when one is due, and destroys those that the dataset's policy no longer keeps. Run it
-    at least as often as snapshots are due, for example every hour. Another run within the same period changes nothing.
+    at least as often as snapshots are due, for example every hour. Another run within the same period takes none.
   - "A policy says how many hours, days, weeks, months and years keep a snapshot. The shortest of these periods says how
     often one is due. The newest snapshot of a period stands for it. Only periods that have a snapshot are counted, so
     after an interruption the older ones stay."
   - "The snapshots are named after their period in UTC: C(auto-2026-11-22T08Z), C(auto-2026-11-22), C(auto-2026-W47),
     C(auto-2026-11) or C(auto-2026). Nothing that is named otherwise is ever destroyed by a policy."
   - Whatever the policy says, these stay. What is held (C(zfs hold)) or has a clone, the newest one, what is younger
-    than an hour, and what lies in the future because a clock is or was wrong.
+    than an hour, and what lies in the future because a clock is or was wrong. What stayed for being young goes in a
+    later run.
+  - What goes anyway is destroyed before a snapshot is taken, so that a pool that is full gets room.
 options:
   config:
     description: The policies, by dataset and prefix.
@@ -69,7 +71,8 @@ options:
         description:
           - Further snapshots by name, what comes after the C(@), for example V(before-upgrade). One that is not there
             is taken. They are kept for ever.
-          - With O(state=absent) those listed here are destroyed as well.
+          - With O(state=absent) those listed here are destroyed as well, of a recursive policy also those of the same
+            name at the datasets below that it is for.
           - Names that are not listed are left alone.
         type: list
         elements: str

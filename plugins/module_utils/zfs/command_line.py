@@ -12,8 +12,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.command import
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError, refused
 
 _MISSING = re.compile(r"^cannot open '(?P<name>.*)': dataset does not exist$")
-# A command line may hold 2 MB in all; a name has 255 characters at most.
-_NAMES_AT_ONCE = 1000
+# Over SSH a command line is one argument, which may have 128 KiB.
+_AT_ONCE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ class CommandLine:
         """All properties of those of the datasets that exist; of every dataset where `names` is None."""
         head = ["zfs", "get", "-Hp", "-o", "name,property,value,source", "-t", "filesystem,volume", "all"]
         result: dict[str, dict[str, Property]] = {}
-        for some in _chunks(names):
+        for some in chunks(names):
             result.update(parsed_properties(self._existing([*head, *some], some)))
         return result
 
     def types(self, names: Sequence[str]) -> dict[str, str]:
         """Name and type of those of the datasets that exist."""
         result: dict[str, str] = {}
-        for some in _chunks(names):
+        for some in chunks(names):
             output = self._existing(["zfs", "list", "-H", "-o", "name,type", "-t", "filesystem,volume", *some], some)
             for line in output.splitlines():
                 name, kind = _split(line, 2)
@@ -116,7 +116,7 @@ class CommandLine:
     def mountpoints(self, names: Sequence[str]) -> dict[str, str]:
         """Where those of the datasets that exist are, or would be, mounted: a path, none, legacy, or - for volumes."""
         result: dict[str, str] = {}
-        for some in _chunks(names):
+        for some in chunks(names):
             head = ["zfs", "get", "-H", "-o", "name,value", "-t", "filesystem,volume", "mountpoint"]
             for line in self._existing([*head, *some], some).splitlines() if some else ():
                 name, where = _split(line, 2)
@@ -170,7 +170,7 @@ class CommandLine:
     def holds(self, names: Sequence[str]) -> dict[str, set[str]]:
         """The tags that hold each of the snapshots."""
         result: dict[str, set[str]] = {name: set() for name in names}
-        for some in _chunks(names):
+        for some in chunks(names):
             if some:
                 for line in self._program(["zfs", "holds", "-H", *some]).output.splitlines():
                     name, tag = _split(line, 2)
@@ -213,14 +213,16 @@ class CommandLine:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def write(self, argv: Sequence[str], *, secret: str = "", may_fail: bool = False) -> Sequence[str]:
+    def write(
+        self, argv: Sequence[str], *, secret: str = "", may_fail: bool = False, at_least: int = 0
+    ) -> Sequence[str]:
         """Run a program that changes something. Returns what it warned of. `secret` goes to its standard input.
-        may_fail: whether it does what it should is seen later."""
+        may_fail: whether it does what it should is seen later.  at_least: seconds, for what must not be stopped."""
         self.writes += 1
         if may_fail:
             self.attempt(argv)
             return ()
-        done = self._program(argv, stdin=f"{secret}\n" if secret else "")
+        done = self._program(argv, stdin=f"{secret}\n" if secret else "", at_least=at_least)
         return [line.strip() for line in done.errors.splitlines() if line.strip()]
 
     def _existing(self, argv: Sequence[str], names: Sequence[str]) -> str:
@@ -233,8 +235,8 @@ class CommandLine:
                     raise refused(done)
         return done.output
 
-    def _program(self, argv: Sequence[str], *, stdin: str = "") -> Completed:
-        done = self._run(argv, stdin=stdin, timeout=self.timeout)
+    def _program(self, argv: Sequence[str], *, stdin: str = "", at_least: int = 0) -> Completed:
+        done = self._run(argv, stdin=stdin, timeout=max(self.timeout, at_least))
         if done.status != 0:
             raise refused(done)
         return done
@@ -284,7 +286,18 @@ def _whole(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _chunks(names: Sequence[str] | None) -> Iterable[Sequence[str]]:
+def chunks(names: Sequence[str] | None) -> Iterable[Sequence[str]]:
+    """Names in as many parts as command lines are needed for them."""
     if names is None:
         return [[]]
-    return [names[start : start + _NAMES_AT_ONCE] for start in range(0, len(names), _NAMES_AT_ONCE)]
+    parts: list[list[str]] = []
+    size = _AT_ONCE
+    for name in names:
+        # Quotes and a blank come to each.
+        length = len(name.encode()) + 3
+        if size + length > _AT_ONCE:
+            parts.append([])
+            size = 0
+        parts[-1].append(name)
+        size += length
+    return parts

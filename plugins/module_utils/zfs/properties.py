@@ -28,6 +28,7 @@ CLEARED = {
 }
 
 _COMPRESSION = r"on|off|lzjb|zle|lz4|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-([1-9]|[1-9]0|100|500|1000))?"
+_SHARE = r"(?!-$)[^\x00-\x1f\x7f]*"
 # Different words for the same level, of which ZFS shows one.
 _LEVELS = {"gzip-6": "gzip", "zstd-3": "zstd", "zstd-fast-1": "zstd-fast"}
 
@@ -105,8 +106,9 @@ OF_FILESYSTEMS = (
     _word("aclinherit", "discard", "noallow", "restricted", "passthrough", "passthrough-x"),
     _word("aclmode", "discard", "groupmask", "passthrough", "restricted"),
     _word("dnodesize", "legacy", "auto", "1k", "2k", "4k", "8k", "16k"),
-    Field("sharenfs", Word()),
-    Field("sharesmb", Word()),
+    # A dash is how ZFS shows that there is no value.
+    Field("sharenfs", Word(pattern=_SHARE, example="on, off or options")),
+    Field("sharesmb", Word(pattern=_SHARE, example="on, off or options")),
     _switch("utf8only", default=False, create_only=True),
     _fixed("casesensitivity", "sensitive", "insensitive", "mixed", default="sensitive"),
     _fixed("normalization", "none", "formC", "formD", "formKC", "formKD", default="none"),

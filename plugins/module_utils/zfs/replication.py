@@ -27,7 +27,8 @@ class End:
     """A dataset at one end. snapshots: the oldest first.  held: the names behind the @ of those with our hold.
 
     written: bytes since the newest snapshot.  token: of a transfer that was cut off here.  marked: it bears the mark of
-    a replica.  encrypted, key: whether it is, and whether its key is loaded.
+    a replica, replica_of: of which dataset.  encrypted, key: whether it is, and whether its key is loaded.
+    encryption_root: the dataset whose key it uses.  foreign: (name behind the @, tag) of other replications' holds.
     """
 
     dataset: str
@@ -39,8 +40,11 @@ class End:
     readonly: bool = True
     token: str = ""
     marked: bool = True
+    replica_of: str = ""
     encrypted: bool = False
     key: bool = True
+    encryption_root: str = ""
+    foreign: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,16 +181,13 @@ def work(pair: Pair, wanted: Wanted) -> Work:
     shared = common(source, target)
     new = not target.snapshots
     if target.exists and shared is None and not (new and target.token):
-        raise InvalidInput(
-            "exists and has no snapshot in common with "
-            f"{source.dataset}; it was not made by a replication of it, and is not overwritten. Replicate into a "
-            "dataset that does not exist"
-        )
+        raise InvalidInput(_nothing_in_common(source, target))
     partial = _partial(pair, wanted)
     resumed = partial if partial is not None and pair.token is not None else None
     chain = _chain(source, shared, resumed, wanted)
     if shared is not None and not chain:
         return _nothing_to_send(pair, shared)
+    _refuse_namesakes(target, shared, chain)
     tasks: list[Task] = []
     notes: list[str] = []
     if target.token and resumed is None:
@@ -230,6 +231,39 @@ def work(pair: Pair, wanted: Wanted) -> Work:
     there = target.held | {one.short for one in bases}
     tasks.extend(_holds(pair, final, here, there, rolled_back=bool(loses)))
     return Work(tuple(tasks), loses, final, tuple(notes))
+
+
+def _nothing_in_common(source: End, target: End) -> str:
+    """Why a receiver is not overwritten, with what tells a person whose it is: it may be the only copy there is."""
+    newest_first = [one.short for one in reversed(target.snapshots)]
+    has = f"its snapshots are {listed(newest_first, most=5)}" if newest_first else "it has no snapshot"
+    apart = f"has no snapshot in common with {source.dataset} any more"
+    if target.replica_of == source.dataset:
+        return (
+            f"is a replica of {source.dataset} and {apart}: what both had was destroyed at one end ({has}). It may be "
+            "the only copy of what was lost; keep it until another, at a dataset that does not exist yet, is complete"
+        )
+    if target.replica_of:
+        return (
+            f"is a replica of {target.replica_of}, has no snapshot in common with {source.dataset} ({has}), and is not "
+            "overwritten. Replicate into a dataset that does not exist"
+        )
+    return (
+        f"exists and has no snapshot in common with {source.dataset} ({has}), and is not overwritten. Replicate into "
+        "a dataset that does not exist"
+    )
+
+
+def _refuse_namesakes(target: End, shared: Optional[Snapshot], chain: Sequence[Snapshot]) -> None:
+    """ZFS receives no snapshot of a name that is there. What is newer than the recovery point is rolled back first."""
+    older = target.snapshots[: [one.guid for one in target.snapshots].index(shared.guid) + 1] if shared else ()
+    coming = {one.short for one in chain}
+    taken = [one.name for one in older if one.short in coming]
+    if taken:
+        raise InvalidInput(
+            f"has {listed(taken)}, which the source has by the same name with another content; rename one of the two "
+            "(zfs rename)"
+        )
 
 
 def _nothing_to_send(pair: Pair, shared: Snapshot) -> Work:
@@ -287,9 +321,15 @@ def _partial(pair: Pair, wanted: Wanted) -> Optional[Snapshot]:
             f"holds a part of another transfer ({whose}), which is not thrown away. "
             f"Let that go on, or give it up: zfs receive -A {target.dataset}"
         )
+    found = next((one for one in source.snapshots if one.guid == token.guid), None)
+    if found is None and not target.snapshots:
+        # Nothing says that it is this host's: pools of several hosts have the same names.
+        raise InvalidInput(
+            f"holds the beginning of {token.name}, which this host does not have (any more), so it may be another "
+            f"host's and is not thrown away. If it is of no use: zfs receive -A {target.dataset}"
+        )
     if not (token.usable and wanted.resume):
         return None
-    found = next((one for one in source.snapshots if one.guid == token.guid), None)
     shared = common(source, target)
     # What is older than what the receiver has by now leads nowhere.
     if found is None or (shared is not None and source.snapshots.index(found) <= source.snapshots.index(shared)):

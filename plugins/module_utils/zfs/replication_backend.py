@@ -19,10 +19,12 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_li
     CommandLine,
     Properties,
     Snapshot,
+    chunks,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.dataset import ancestors
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import DatasetMissing, ZfsError, refused
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication import (
+    TAG,
     Abandon,
     End,
     Hold,
@@ -56,7 +58,6 @@ class ReplicationBackend:
         self._shell = runner if isinstance(runner, SecureShell) else None
         self._here = CommandLine(timeout=timeout)
         self._there = CommandLine(timeout=timeout, runner=runner)
-        self._url = url
         self._bandwidth = bandwidth
         self._transfers = 0
         self._now: Optional[int] = None
@@ -99,7 +100,7 @@ class ReplicationBackend:
         for name, other in names.items():
             sender, receiver = End(name, exists=False), End(other, exists=False)
             if name in here:
-                mark = tag(f"{self._url}/{other}" if self._url else other)
+                mark = tag(receiver_name(self._shell, other))
                 sender = self._end(self._here, name, here[name], mine, mark)
             if other in there:
                 receiver = self._end(self._there, other, there[other], theirs, tag(name))
@@ -122,8 +123,16 @@ class ReplicationBackend:
             readonly=as_boolean(values.get("readonly", "off")),
             token=token,
             marked=REPLICA in properties and properties[REPLICA].source == "local",
+            replica_of=values.get(REPLICA, ""),
             encrypted=values.get("encryption", "off") != "off",
             key=values.get("keystatus", "available") != "unavailable",
+            encryption_root=values.get("encryptionroot", ""),
+            foreign=tuple(
+                (full.partition("@")[2], one)
+                for full, tags in held.items()
+                for one in sorted(tags - {mark})
+                if one.startswith(f"{TAG}:")
+            ),
         )
 
     def _token(self, token: str) -> Optional[Token]:
@@ -155,9 +164,10 @@ class ReplicationBackend:
             self._there.write(["zfs", "set", "readonly=on", f"{REPLICA}={pair.source.dataset}", task.dataset])
         else:
             other = pair.target.dataset
-            mark = tag(f"{self._url}/{other}" if self._url else other) if task.sender else tag(pair.source.dataset)
+            mark = tag(receiver_name(self._shell, other)) if task.sender else tag(pair.source.dataset)
             zfs = self._here if task.sender else self._there
-            zfs.write(["zfs", "hold" if isinstance(task, Hold) else "release", mark, *task.snapshots])
+            for some in chunks(task.snapshots):
+                zfs.write(["zfs", "hold" if isinstance(task, Hold) else "release", mark, *some])
 
     def _send(self, key: Key, pair: Pair, send: Send) -> None:
         sender = sending(send)
@@ -198,6 +208,14 @@ class ReplicationBackend:
         return ZfsError(
             f"{what}: {side} says: {error.text.rstrip('.')}.", hint=f"{error.hint} {again}", text=error.text
         )
+
+
+def receiver_name(shell: Optional[SecureShell], dataset: str) -> str:
+    """The receiver as the hold's tag names it: without the user, who may change without it being another."""
+    if shell is None:
+        return dataset
+    port = f":{shell.port}" if shell.port != 22 else ""
+    return f"{shell.host}{port}/{dataset}"
 
 
 def sending(send: Send) -> list[str]:

@@ -19,6 +19,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_li
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.dataset import ancestors, check_name, pool_of
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.forms import Bytes
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication import (
+    End,
     Pair,
     Wanted,
     Work,
@@ -28,10 +29,15 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replicatio
     told,
     work,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.retention import at
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.retention import DAY, at
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.snapshot import REPLICA
 
 REPLICATE, HOLD = "replicate", "hold"
 _SHOWN = 6
+# Two hosts' clocks are never quite the same.
+_TOLERANCE = 60
+# Days after which a hold that nobody moves on is spoken of.
+_FORGOTTEN = 30
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,8 @@ class ReplicationOperation(Operation):
     def _recent(pair: Pair, now: int, order: Order) -> bool:
         """Whether the receiver has what is new enough (newer_than)."""
         limit, shared = order.options.get("newer_than"), common(pair.source, pair.target)
-        return limit is not None and shared is not None and now - shared.created < limit
+        # One of the future says nothing of how new it is, and would say so for years.
+        return limit is not None and shared is not None and not _ahead(shared, now) and now - shared.created < limit
 
     @staticmethod
     def _step(key: Key, thing: Thing, todo: Work, created: set[Key]) -> Step:
@@ -148,6 +155,9 @@ class ReplicationOperation(Operation):
                     f"{pair.source.dataset}: its encryption key is not loaded, so it can only be sent as it is stored; "
                     "leave raw out"
                 )
+            mixed = _mixed(pair, todo)
+            if mixed:
+                problems.append(mixed)
         return problems
 
     def unmet(self, observed: Mapping[Key, Thing], order: Order) -> Sequence[Unmet]:
@@ -166,8 +176,17 @@ class ReplicationOperation(Operation):
                         f"{key[0]} has what {pair.source.dataset} has not, so the next snapshot cannot be received: "
                         f"{listed(lost)}."
                     )
+                unprotected = _unprotected(pair.target)
+                result.extend([unprotected] if unprotected else [])
+                result.extend(_left_behind(pair, shared))
                 age = now - shared.created
-                if limit is not None and age >= limit:
+                if _ahead(shared, now):
+                    result.append(
+                        f"{shared.name} was taken at {at(shared.created)}, and by this host's clock it is {at(now)}. "
+                        "One of the two clocks is wrong, so nobody can tell how old the replica is; set the clock and "
+                        "take a new snapshot."
+                    )
+                elif limit is not None and age >= limit:
                     result.append(
                         f"{key[0]}: the newest snapshot of {pair.source.dataset} is {age} seconds old, more than "
                         f"newer_than ({limit}); take a new one."
@@ -209,7 +228,7 @@ def _row(key: Key, observed: Thing) -> dict[str, Any]:
     return {
         "source": pair.source.dataset,
         "target": str(key[0]),
-        "recovery_point": _point(common(pair.source, pair.target), int(observed.facts["now"])),
+        "recovery_point": _point(_dated(pair, int(observed.facts["now"])), int(observed.facts["now"])),
         "bytes": progress.count,
     }
 
@@ -217,7 +236,65 @@ def _row(key: Key, observed: Thing) -> dict[str, Any]:
 def _point(shared: Optional[Snapshot], now: int) -> dict[str, Any]:
     if shared is None:
         return {"snapshot": "", "time": "", "age": None}
-    return {"snapshot": shared.name, "time": at(shared.created), "age": now - shared.created}
+    age = None if _ahead(shared, now) else max(0, now - shared.created)
+    return {"snapshot": shared.name, "time": at(shared.created), "age": age}
+
+
+def _ahead(snapshot: Snapshot, now: int) -> bool:
+    return snapshot.created > now + _TOLERANCE
+
+
+def _dated(pair: Pair, now: int) -> Optional[Snapshot]:
+    """The newest snapshot that both ends have and whose time can be: one of the future only where there is no other."""
+    there = {one.guid for one in pair.target.snapshots}
+    past = (one for one in reversed(pair.source.snapshots) if one.guid in there and not _ahead(one, now))
+    return next(past, common(pair.source, pair.target))
+
+
+def _mixed(pair: Pair, todo: Work) -> Optional[str]:
+    """Raw streams only follow raw ones, and a readable one onto a raw replica ends them for ever. One that came raw
+    has a key of its own; a readable one in an encrypted parent has the parent's."""
+    source, target = pair.source, pair.target
+    if not (source.encrypted and target.snapshots):
+        return None
+    if any(send.raw for send in todo.sends) and not target.encrypted:
+        return (
+            f"{target.dataset}: it came readable (raw: false), and what is sent as it is stored cannot follow; give "
+            "raw: false, or replicate into a dataset that does not exist"
+        )
+    came_raw = target.encrypted and target.encryption_root == target.dataset
+    if any(not send.raw and not send.token for send in todo.sends) and came_raw:
+        return (
+            f"{target.dataset}: it came as it is stored (raw), and after something readable nothing raw could follow "
+            "any more; leave raw out, or replicate into a dataset that does not exist"
+        )
+    return None
+
+
+def _unprotected(target: End) -> Optional[str]:
+    if not target.readonly:
+        return (
+            f"{target.dataset} can be written to (readonly=off), as if it had taken over. The next snapshot is "
+            f"received only with rollback_receiver:{target.dataset}."
+        )
+    if not target.marked:
+        return (
+            f"{target.dataset} has lost its mark ({REPLICA}), so a policy may take snapshots of it. It gets the mark "
+            "again with the next snapshot."
+        )
+    return None
+
+
+def _left_behind(pair: Pair, shared: Snapshot) -> Sequence[str]:
+    """What other replications hold at the source and have not moved on from: perhaps they ended."""
+    by_name = {one.short: one for one in pair.source.snapshots}
+    return tuple(
+        f"{by_name[short].name} is held by another replication ({tag}), which is {days} days behind. If that has "
+        f"ended: zfs release {tag} {by_name[short].name}"
+        for short, tag in pair.source.foreign
+        for days in [(shared.created - by_name[short].created) // DAY]
+        if days >= _FORGOTTEN
+    )
 
 
 REPLICATION = ReplicationOperation(

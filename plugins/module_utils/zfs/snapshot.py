@@ -9,6 +9,7 @@ Its snapshots are those named <prefix>-<period>, as retention.label writes perio
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -134,30 +135,38 @@ class SnapshotKind(Kind):
         if options:
             steps.append(self._policy_step(item.key, state, after, options))
         new = self._new(item.key, managed, policy if taking else Policy(), names)
+        # A full pool takes no snapshot: what goes without the coming one goes before it.
+        first = self._pruned(item.key, managed, policy, ()) if policy.keeps else {}
+        gone = self._pruned(item.key, managed, policy, new) if policy.keeps else {}
+        if first:
+            steps.append(self._destroying(item.key, first))
         if new:
             steps.append(self._taking(item.key, managed, new, recursive=recursive))
-        gone = self._pruned(item.key, managed, policy, new) if policy.keeps else {}
-        if gone:
-            steps.append(self._destroying(item.key, gone))
+        rest = _without(gone, first)
+        if rest:
+            steps.append(self._destroying(item.key, rest))
         return self._with_states(item.key, steps, state, after, managed, new, gone)
 
     def plan_removal(self, item: Item, thing: Thing | None) -> Sequence[Step]:
         state, managed = _observed(thing)
         dataset, prefix = map(str, item.key)
-        listed_names = {f"{dataset}@{name}" for name in item.options.get("names") or ()}
+        named = sorted(set(item.options.get("names") or ()))
         mine = set(managed.names(prefix))
         gone: dict[str, list[str]] = {}
         for one in managed.snapshots:
-            if one.name in mine | listed_names:
+            if one.name in mine or (one.dataset in managed.datasets and one.short in named):
                 gone.setdefault(one.dataset, []).append(one.short)
         steps = []
         if gone:
-            words = [Consent(f"destroy_snapshot:{one}", "it is lost for ever") for one in sorted(listed_names)]
-            words = [word for word in words if word.word.partition(":")[2] in {one.name for one in managed.snapshots}]
+            words = []
             if mine:
-                shorts = [name.partition("@")[2] for name in managed.names(prefix)]
-                loses = f"its {len(mine)} snapshots are lost for ever ({listed(shorts)})"
-                words.insert(0, Consent(f"destroy_snapshot:{dataset}@{prefix}", loses))
+                loses = f"its {len(mine)} snapshots are lost for ever ({_by_dataset(managed.names(prefix))})"
+                words.append(Consent(f"destroy_snapshot:{dataset}@{prefix}", loses))
+            for name in named:
+                where = [one for one, shorts in gone.items() if name in shorts]
+                if where:
+                    loses = "it is lost for ever" + (f", at {listed(where)}" if where != [dataset] else "")
+                    words.append(Consent(f"destroy_snapshot:{dataset}@{name}", loses))
             steps.append(replace(self._destroying(item.key, gone), consent=tuple(words)))
         if state:
             steps.append(Step(DELETE, self.name, item.key))
@@ -284,6 +293,20 @@ class SnapshotKind(Kind):
                     )
                 )
         return result
+
+
+def _without(gone: Mapping[str, Sequence[str]], those: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Dataset -> names, less those that are among the others."""
+    left = {dataset: [one for one in shorts if one not in those.get(dataset, ())] for dataset, shorts in gone.items()}
+    return {dataset: shorts for dataset, shorts in left.items() if shorts}
+
+
+def _by_dataset(names: Sequence[str]) -> str:
+    """Snapshots for a person to agree to: what they are called, or where there are several datasets, how many each."""
+    counts = Counter(name.partition("@")[0] for name in names)
+    if len(counts) < 2:
+        return listed([name.partition("@")[2] for name in names])
+    return listed([f"{count} of {dataset}" for dataset, count in sorted(counts.items())])
 
 
 def period_of(short: str, prefix: str) -> str:

@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import (
     CommandLine,
     Pool,
     Property,
+    chunks,
     parsed_import,
     parsed_properties,
 )
@@ -151,6 +155,14 @@ def test_a_dataset_that_does_not_exist_is_no_error_and_anything_else_is():
         runner = Scripted(Completed((), 1, line, errors))
         with pytest.raises(ZfsError):
             CommandLine(runner=runner).properties(["tank/a", "tank/b"])
+
+
+@given(st.lists(st.text("ab /", min_size=1, max_size=255), max_size=50), st.integers(1, 100))
+def test_names_are_cut_where_one_argument_would_be_too_long(names, times):
+    """MAX_ARG_STRLEN is 128 KiB, and over SSH the whole of a command line is one argument."""
+    parts = list(chunks(names * times))
+    assert [name for part in parts for name in part] == names * times
+    assert all(part and len(shlex.join(part)) < 100 * 1024 for part in parts)
 
 
 @pytest.mark.parametrize(

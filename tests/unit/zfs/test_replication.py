@@ -16,6 +16,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
     ConsentMissing,
     InvalidInput,
 )
+from ansible_collections.hospital.continuity.plugins.module_utils.remote import SecureShell, runner_of
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import Snapshot
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication import (
     Abandon,
@@ -31,7 +32,11 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replicatio
     tag,
     work,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication_backend import receiving, sending
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication_backend import (
+    receiver_name,
+    receiving,
+    sending,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.replication_operation import (
     REPLICATION,
     Progress,
@@ -320,8 +325,129 @@ def test_bad_input_names_the_option(params, complaint):
 
 
 def test_two_replications_of_one_source_hold_by_different_tags():
-    assert len({tag("vault/copy"), tag("ssh://root@node2/vault/copy"), tag("ssh://root@node3/vault/copy")}) == 3
+    addresses = ("", "ssh://root@node2", "ssh://root@node2:2222", "ssh://root@node3")
+    shells = [runner if isinstance(runner, SecureShell) else None for runner in map(runner_of, addresses)]
+    assert len({tag(receiver_name(shell, TARGET)) for shell in shells}) == 4
+    # Another user is not another receiver: its hold would be nobody's.
+    assert receiver_name(SecureShell("node2", "backup"), TARGET) == receiver_name(
+        SecureShell("node2", "root", 22), TARGET
+    )
     assert len(tag("x" * 400)) < 256
+
+
+def seen(one: World, now: int = NOW, **params):
+    """unmet and the recovery point, of one dataset."""
+    things = {(TARGET,): thing(one.pair(), now, Progress())}
+    order = REPLICATION.order({**PAIR, **params})
+    return [unmet.text for unmet in REPLICATION.unmet(things, order)], REPLICATION.values(things, order)
+
+
+# The snapshots of a World are from 1000 seconds before NOW on.
+LONG_AGO = NOW - 400 * 86400
+
+
+def test_a_snapshot_of_the_future_is_not_fresh():
+    behind = world("abc", "ab")
+    order = REPLICATION.order({**PAIR, "newer_than": "24h"})
+    assert not REPLICATION.plan({(TARGET,): thing(behind.pair(), NOW, Progress())}, order)
+    assert REPLICATION.plan({(TARGET,): thing(behind.pair(), LONG_AGO, Progress())}, order), "sent all the same"
+    (text,), values = seen(world("ab", "ab"), LONG_AGO, newer_than="24h")
+    assert "tank/data@b was taken at 2027-01-15T07:43:21Z" in text and "clocks is wrong" in text
+    assert values["recovery_point"] == {"snapshot": "tank/data@b", "time": "2027-01-15T07:43:21Z", "age": None}
+    # Hosts' clocks differ by seconds.
+    texts, values = seen(world("ab", "ab"), NOW - 1010, newer_than="24h")
+    assert not texts and values["recovery_point"]["age"] == 0
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=5), st.booleans())
+def test_the_recovery_point_is_the_newest_whose_time_can_be(offsets, recent):
+    one = world("abcde"[: len(offsets)], "abcde"[: len(offsets)])
+    pair = one.pair()
+    dated = tuple(replace(row, created=NOW + by) for row, by in zip(pair.source.snapshots, offsets, strict=True))
+    pair = replace(pair, source=replace(pair.source, snapshots=dated))
+    things = {(TARGET,): thing(pair, NOW, Progress())}
+    order = REPLICATION.order({**PAIR, **({"newer_than": "10s"} if recent else {})})
+    point = REPLICATION.values(things, order)["recovery_point"]
+    past = [row for row, by in zip(dated, offsets, strict=True) if by <= 60]
+    assert point["snapshot"] == (past[-1] if past else dated[-1]).name
+    assert (point["age"] is None) == (not past) and (point["age"] or 0) >= 0
+    told = any("clocks is wrong" in unmet.text for unmet in REPLICATION.unmet(things, order))
+    assert told == (offsets[-1] > 60)
+
+
+@pytest.mark.parametrize(
+    ("one", "more", "said"),
+    [
+        (world("ab", "ab", readonly=False), {}, "vault/copy can be written to (readonly=off)"),
+        (world("ab", "ab"), {"marked": False}, "vault/copy has lost its mark"),
+    ],
+)
+def test_a_replica_that_is_none_is_told_while_there_is_nothing_to_send(one, more, said):
+    pair = one.pair()
+    pair = replace(pair, target=replace(pair.target, **more))
+    (unmet,) = REPLICATION.unmet({(TARGET,): thing(pair, NOW, Progress())}, REPLICATION.order(PAIR))
+    assert said in unmet.text
+
+
+def test_a_hold_that_another_replication_left_is_told():
+    pair = world("abc", "abc").pair()
+    old = replace(pair.source.snapshots[0], created=NOW - 90 * 86400)
+    held = (("a", "hospital.continuity:nas/vault/copy"), ("b", "hospital.continuity:node3/vault/copy"))
+    pair = replace(pair, source=replace(pair.source, snapshots=(old, *pair.source.snapshots[1:]), foreign=held))
+    (unmet,) = REPLICATION.unmet({(TARGET,): thing(pair, NOW, Progress())}, REPLICATION.order(PAIR))
+    assert "89 days behind" in unmet.text
+    assert unmet.text.endswith("zfs release hospital.continuity:nas/vault/copy tank/data@a")
+
+
+@pytest.mark.parametrize(
+    ("replica_of", "complaint"),
+    [
+        (SOURCE, "is a replica of tank/data and has no snapshot in common.* y; x.*the only copy"),
+        ("tank/old", "is a replica of tank/old, has no snapshot in common with tank/data .* y; x"),
+        ("", "exists and has no snapshot in common with tank/data .* y; x"),
+    ],
+)
+def test_a_receiver_without_anything_in_common_is_told_for_what_it_is(replica_of, complaint):
+    pair = world("ab", "xy").pair()
+    pair = replace(pair, target=replace(pair.target, replica_of=replica_of))
+    with pytest.raises(InvalidInput, match=complaint):
+        work(pair, Wanted())
+
+
+def test_a_name_that_is_taken_at_the_receiver_is_known_beforehand():
+    one = World(Dataset(SOURCE, [("a", 1), ("daily", 3)]), Dataset(TARGET, [("daily", 9), ("a", 1)]))
+    with pytest.raises(InvalidInput, match=r"vault/copy@daily, which the source has .*zfs rename"):
+        plan(one)
+    # One that is rolled back is not in the way.
+    one = World(Dataset(SOURCE, [("a", 1), ("daily", 3)]), Dataset(TARGET, [("a", 1), ("daily", 9)]))
+    one.carry_out(plan(one, allow=[f"rollback_receiver:{TARGET}"]).steps[0].facts["work"].tasks)
+    assert one.target.snapshots == one.source.snapshots
+
+
+def test_the_beginning_of_another_hosts_dataset_of_the_same_name_is_not_thrown_away():
+    with pytest.raises(InvalidInput, match=r"beginning of tank/data@x, which this host does not have .* -A vault/copy"):
+        plan(world("ab", "", partial=("x", 77)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "encrypted", "root", "complaint"),
+    [
+        (None, False, "", "vault/copy: it came readable"),
+        (True, False, "", "vault/copy: it came readable"),
+        (False, False, "", ""),
+        (False, True, "vault", ""),
+        (False, True, TARGET, "vault/copy: it came as it is stored"),
+        (None, True, TARGET, ""),
+    ],
+)
+def test_raw_and_readable_are_not_mixed(raw, encrypted, root, complaint):
+    pair = world("ab", "a").pair()
+    target = replace(pair.target, encrypted=encrypted, encryption_root=root)
+    pair = replace(pair, source=replace(pair.source, encrypted=True, encryption_root=SOURCE), target=target)
+    order = REPLICATION.order({**PAIR, **({} if raw is None else {"raw": raw})})
+    planned = REPLICATION.plan({(TARGET,): thing(pair, NOW, Progress())}, order)
+    problems = REPLICATION.problems(planned, {}, {"vault": "filesystem"})
+    assert [problem.partition(" (")[0] for problem in problems] == ([complaint] if complaint else [])
 
 
 def test_raw_is_for_what_is_encrypted():

@@ -227,7 +227,7 @@ def test_gone_with_all_its_snapshots_and_no_others():
     run(zfs, {**HOURS, "recursive": True, "names": ["before"]}, {"dataset": "tank/a", "prefix": "other", "yearly": 1})
     zfs.take("tank/a/r@auto-2026-11-22T08Z")
     gone = {"dataset": "tank/a", "prefix": "auto"}
-    with pytest.raises(ConsentMissing, match=r"its 2 snapshots .*auto-2026-11-22T08Z.* destroy_snapshot:tank/a@auto"):
+    with pytest.raises(ConsentMissing, match=r"its 2 snapshots .*1 of tank/a; 1 of tank/a/b.* destroy_snapshot:tank"):
         planned(zfs, gone, state="absent")
     lines = run(zfs, gone, state="absent", allow=["destroy_snapshot:tank/a@auto"])
     assert [line.split()[0] for line in lines] == ["destroy", "delete"]
@@ -235,6 +235,41 @@ def test_gone_with_all_its_snapshots_and_no_others():
         *("tank/a/b@before", "tank/a/r@auto-2026-11-22T08Z", "tank/a@before", "tank/a@other-2026"),
     ]
     assert not any(prop.endswith("auto") for prop in zfs.datasets["tank/a"])
+
+
+def test_what_was_taken_by_name_below_goes_below_as_well():
+    zfs = Zfs({"tank/a": {}, "tank/a/b": {}, "tank/a/r": {REPLICA: "elsewhere"}, "tank/a/z": {}})
+    item = {"dataset": "tank/a", "prefix": "upgrade", "names": ["before", "later"], "recursive": True}
+    run(zfs, item)
+    zfs.take("tank/a/r@before")
+    gone = {"dataset": "tank/a", "prefix": "upgrade", "names": ["before"]}
+    with pytest.raises(ConsentMissing, match=r"at tank/a; tank/a/b; tank/a/z.* destroy_snapshot:tank/a@before"):
+        planned(zfs, gone, state="absent")
+    # Somebody has destroyed the one at the top already.
+    zfs.made = [one for one in zfs.made if one.name != "tank/a@before"]
+    run(zfs, gone, state="absent", allow=["destroy_snapshot:tank/a@before"])
+    assert [name for name in zfs.names if name.endswith("@before")] == ["tank/a/r@before"]
+    assert len([name for name in zfs.names if name.endswith("@later")]) == 3
+
+
+def test_without_recursion_what_is_below_stays():
+    zfs = Zfs({"tank/a": {}, "tank/a/b": {}})
+    for name in ("tank/a@before", "tank/a/b@before"):
+        zfs.take(name)
+    gone = {"dataset": "tank/a", "prefix": "upgrade", "names": ["before"]}
+    run(zfs, gone, state="absent", allow=["destroy_snapshot:tank/a@before"])
+    assert zfs.names == ["tank/a/b@before"]
+
+
+def test_a_full_pool_gets_room_before_a_snapshot_is_taken():
+    """What goes whether or not the coming one is there is not kept back by its failing."""
+    zfs = Zfs({"tank/a": {}})
+    for back in range(6, 0, -1):
+        zfs.take(f"tank/a@auto-2026-11-22T0{8 - back}Z", back=back * HOUR)
+    lines = run(zfs, {"dataset": "tank/a", "prefix": "auto", "hourly": 3})
+    assert [line.partition(" ")[0] for line in lines] == ["create", "destroy", "take", "destroy"]
+    assert [lines[1].count("@"), lines[3].count("@")] == [3, 1]
+    assert zfs.names == [f"tank/a@auto-2026-11-22T0{hour}Z" for hour in (6, 7, 8)]
 
 
 def test_what_is_held_is_named_when_it_should_go():
