@@ -54,13 +54,13 @@ options:
         elements: dict
         suboptions:
           user:
-            description: The name, without blanks.
+            description: The name, without blanks and C(=).
             type: str
             required: true
           secret:
             description:
-              - The secret, of 12 to 128 ASCII characters without blanks, quotes, braces, C(#) and backslash. Initiators
-                on Windows take at most 16.
+              - The secret, of 12 to 128 ASCII characters without blanks, C(=), quotes, braces, C(#) and backslash.
+                Initiators on Windows take at most 16.
               - It is compared and never shown. A user that is there keeps its secret where none is given.
             type: str
       outgoing_user:

@@ -15,8 +15,8 @@ from typing import Any
 
 from tests.contract.invocation import Result
 
-# `on_replace`: the control socket of lab.scst that is asked before a file of that name is replaced. It counts the write;
-# when it fails it, so does the replacement, after it was done if `lost`.
+# `on_replace`: the control socket of lab.scst that is asked before a file of that name is replaced. It counts the
+# write; when it fails it, so does the replacement, after it was done if `lost`.
 _SERVER = """
 import errno, importlib, json, os, socket, sys, tempfile, traceback
 sys.path.insert(0, {home!r})

@@ -34,13 +34,18 @@ _MODULES = "isert_scst iscsi_scst scst_tape scst_changer scst_disk scst_vdisk sc
 BARE = f"""
 systemctl is-active --quiet scst && systemctl stop scst
 pkill -x iscsi-scstd
-for step in 1 2 3 4 5 6 7 8 9; do
+while :; do
   loaded=" $(lsmod | cut -d' ' -f1 | tr '\\n' ' ')"
   left=
   for module in {_MODULES}; do
     case $loaded in *" $module "*) rmmod $module 2>/dev/null || left=1 ;; esac
   done
   [ -z "$left" ] && break
+  if [ $SECONDS -ge 120 ]; then
+    echo "SCST cannot be unloaded, this is still in use:" >&2
+    lsmod | grep scst >&2
+    exit 1
+  fi
   sleep 0.2
 done
 systemctl reset-failed scst 2>/dev/null
@@ -66,7 +71,10 @@ def devices():
             yield path.name, kind, names[0], serial, next((nodes[name] for name in names if name in nodes), "")
 
 def said(*words):
-    return subprocess.run(words, capture_output=True, text=True).stdout
+    try:
+        return subprocess.run(words, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return ""
 
 def tree(root):
     for folder, folders, files in os.walk(root):
@@ -78,7 +86,9 @@ def tree(root):
                 text = os.readlink(path) if os.path.islink(path) else open(path).read()
             except OSError as problem:
                 text = problem.strerror
-            if not name.endswith(("_count", "_kb", "commands", "last_sysfs_mgmt_res")):
+            # What changes by itself, of a session too.
+            own = "/sessions/" in path and name in ("state", "cid", "thread_pid")
+            if not own and not name.endswith(("_count", "_kb", "commands", "last_sysfs_mgmt_res")):
                 yield f"{path} {text!r}"
 
 def everything(root, conf):
@@ -113,6 +123,9 @@ class ScstSystem(System):
     failure: ClassVar[str] = "Input/output error"
     patience: ClassVar[int] = 2
     nonsense: ClassVar[int] = 20
+    failures: ClassVar[int] = 6
+    # How much longer than the lab it takes for everything.
+    slowness: ClassVar[int] = 1
     place: Place
 
     def __init__(self) -> None:
@@ -164,6 +177,7 @@ class ScstSystem(System):
             environment=self._environment,
             on_replace=self.on_replace,
             lost=self.lost,
+            timeout=120 * self.slowness,
         )
 
     on_replace: Mapping[str, str] = {}
@@ -181,7 +195,7 @@ class ScstSystem(System):
 
     def shell(self, script: str, *, check: bool = True, stdin: str = "") -> str:
         """What somebody at the host's console does."""
-        done = self.place.run("bash", "-c", script, check=check, stdin=stdin)
+        done = self.place.run("bash", "-c", script, check=check, stdin=stdin, timeout=150 * self.slowness)
         return done.stdout
 
     def read(self, path: str) -> str:
@@ -216,8 +230,13 @@ class ScstSystem(System):
 
     def start(self) -> None:
         """Modules and daemon, nothing configured: what `systemctl start scst` leaves without an scst.conf."""
-        self.shell("modprobe -a scst scst_tape scst_changer iscsi_scst && iscsi-scstd")
+        # The daemon would hold the connection open.
+        self.shell("modprobe -a scst scst_tape scst_changer iscsi_scst && iscsi-scstd </dev/null >/dev/null 2>&1")
         self.until(lambda: self.read("targets/iscsi/open_state") == "open", "iscsi-scstd's start")
+
+    def unload(self) -> None:
+        """Neither daemon nor modules. Failed where somebody else uses them."""
+        self.shell(BARE)
 
     def kill_daemon(self) -> None:
         """iscsi-scstd dies. The service still counts as active, and every target is gone."""
@@ -279,8 +298,8 @@ class ScstSystem(System):
         if not self.is_lab:
             pytest.skip(f"only in the lab: {what}")
 
-    @staticmethod
-    def until(condition: Any, what: str, seconds: float = 10) -> None:
+    def until(self, condition: Any, what: str, seconds: float = 10) -> None:
+        seconds *= self.slowness
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"

@@ -103,6 +103,13 @@ def test_the_order_of_the_config_means_nothing(case: Case, system_of: SystemOf) 
     assert not again.changed, again.steps
 
 
+def spread(total: int, most: int) -> list[int]:
+    """All numbers to `total`, or the first, the last and as many between them as make `most`."""
+    if total <= most:
+        return list(range(1, total + 1))
+    return sorted({1 + round(place * (total - 1) / (most - 1)) for place in range(most)})
+
+
 @each_case
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "answer-lost"])
 def test_after_a_failure_at_any_write_the_next_run_converges(case: Case, lost: bool, system_of: SystemOf) -> None:
@@ -113,7 +120,7 @@ def test_after_a_failure_at_any_write_the_next_run_converges(case: Case, lost: b
         succeeded(run())
         total = runs.system.writes() - before
         assert total > 0
-        for number in range(1, total + 1):
+        for number in spread(total, runs.system.failures):
             arrive()
             with runs.system.failing_write(number, lost=lost):
                 broken = refused(run())

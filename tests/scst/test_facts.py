@@ -172,7 +172,8 @@ def test_point_04_a_handler_that_fits_is_kept(running: Export) -> None:
 
 def test_point_05_every_name_of_a_device_means_it_and_its_place_does_not(running: Export) -> None:
     drive = running.drives[0]
-    for name in (drive.by_id, f"/dev/tape/by-id/{drive.by_id}"):
+    # A host without udev's rules for tapes has no such links.
+    for name in (drive.by_id, f"/dev/tape/by-id/{drive.by_id}") if drive.by_id else ():
         luns = running.group()["luns"]
         luns[1]["device"] = name
         with running.system.unwritten():
@@ -185,7 +186,7 @@ def test_point_05_every_name_of_a_device_means_it_and_its_place_does_not(running
 def test_point_06_a_drive_that_vanished_is_told_and_one_run_restores_it(running: Export) -> None:
     system, drive = running.system, running.drives[1]
     system.vanish(drive)
-    assert "2" not in running.luns(), "SCST drops the device's LUNs"
+    system.until(lambda: "2" not in running.luns(), "SCST drops the device's LUNs")
     result = running.made()
     assert any(drive.serial in text and "LUN 2" in text for text in result.data["unmet"])
     assert drive.hcil not in system.conf(), "SCST would not start with it"
@@ -304,7 +305,9 @@ def test_point_09_disabling_ends_the_sessions(running: Export) -> None:
     assert not running.system.sessions(TARGET)
 
 
-@pytest.mark.parametrize("secret", ["short", "eleven-char", "with a blank in", 'quotes"quotes"', "hash#hash#hash"])
+@pytest.mark.parametrize(
+    "secret", ["short", "eleven-char", "with a blank in", 'quotes"quotes"', "hash#hash#hash", "aGVsbG8gaGVsbG8="]
+)
 def test_point_10_a_secret_that_is_none_is_refused_without_being_said(running: Export, secret: str) -> None:
     with running.system.unwritten():
         result = refused(running.run(running.item(incoming_users=[{"user": "another", "secret": secret}])))
@@ -401,8 +404,10 @@ def test_point_13_nothing_depends_on_scstadmin(export: Export) -> None:
 def test_point_14_a_restart_brings_everything_back(running: Export) -> None:
     """Modules that somebody loaded by hand keep the service from applying anything; its restart does."""
     system = running.system
+    system.shell("systemctl start scst")
+    assert not system.write(f"targets/iscsi/{TARGET}/ini_groups/backup/luns/mgmt", f"add {running.changer.hcil} 5")
     system.shell("systemctl restart scst")
-    assert running.luns() == running.whole()
+    assert running.luns() == running.whole(), "nothing but what is in the file"
     with system.unwritten():
         again = succeeded(running.run())
     assert not again.changed, again.steps
@@ -441,8 +446,7 @@ def test_point_14_scst_starts_with_one_drive_missing(running: Export) -> None:
     """One missing tape makes the whole start fail; what runs before it leaves the drive out, and puts it back in."""
     system, drive = running.system, running.drives[1]
     start = f"python3 {STATE}/boot.pyz --wait 0; systemctl start scst"
-    system.shell("systemctl stop scst; pkill -x iscsi-scstd; systemctl stop scst", check=False)
-    system.shell("rmmod iscsi_scst scst_tape scst_changer scst", check=False)
+    system.unload()
     system.vanish(drive)
     system.shell(start)
     assert sorted(running.luns()) == ["0", "1"]

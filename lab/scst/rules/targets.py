@@ -83,7 +83,7 @@ def _target_attribute(kernel: Kernel, target: Target, adding: bool, attribute: s
 
 def _change(values: dict[int, str], adding: bool, attribute: str, value: str) -> None:
     """Files are numbered by the lowest free number, so that gaps are filled."""
-    words = value.split()
+    words = _words(value)
     if attribute == "allowed_portal":
         if len(words) != 1 or adding == (words[0] in values.values()):
             raise refuse(errno.EINVAL)
@@ -102,9 +102,14 @@ def _change(values: dict[int, str], adding: bool, attribute: str, value: str) ->
         del values[where[0]]
 
 
+def _words(text: str) -> list[str]:
+    """iscsi-scstd takes = for a blank (config_sep_string), so that the end of a secret in base64 is lost."""
+    return text.replace("=", " ").split()
+
+
 def overwrite(values: dict[int, str], index: int, attribute: str, text: str) -> None:
     """Writing the attribute's own file: nothing is checked, and what is left out is `(null)`."""
-    words = text.split()
+    words = _words(text)
     if attribute == "allowed_portal":
         values[index] = words[0] if words else ""
     else:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Optional, Union
 
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import SHORTEST_SECRET
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import (
     DEFAULTS,
     ISCSI,
@@ -26,6 +28,9 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.state imp
 
 BASE = ("targets", ISCSI)
 MGMT = "mgmt"
+# Only what has a name can be deleted: an entry that was emptied gets these first. The address is of those that nobody
+# has (RFC 5737).
+_NOBODY, _NOWHERE = "nobody", "192.0.2.1"
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def _disturbed(now: Target, wanted: Wanted, session: Session) -> bool:
         # Nobody listed it; it sees the target's own LUNs, if there are any.
         return bool(now.luns) and wanted.close_default
     group = wanted.groups.get(session.group)
-    if group is None or session.initiator not in group.initiators:
+    if group is None or not any(fnmatchcase(session.initiator, name) for name in group.initiators):
         return True
     return bool(_leaving(now.groups[session.group], group)) if session.group in now.groups else False
 
@@ -154,11 +159,16 @@ def _claims(tree: Tree, wanted: Wanted) -> Iterator[Write]:
 
 
 def _unclaims(tree: Tree, name: str, devices: Iterable[str]) -> Iterator[Write]:
-    """Give back what no LUN of any other target is on."""
+    """Give back what no LUN of any other target is on, of whatever driver."""
     elsewhere = {device for other, target in tree.targets.items() if other != name for device in _devices(target)}
     for address in sorted(set(devices) - elsewhere):
         device = tree.devices.get(address)
-        if device is not None and device.handler in PASS_THROUGH:
+        mine = f"{ISCSI}/{name}/"
+        if (
+            device is not None
+            and device.handler in PASS_THROUGH
+            and all(one.startswith(mine) for one in device.exported)
+        ):
             yield Write(("handlers", device.handler, MGMT), f"del_device {address}")
 
 
@@ -210,24 +220,36 @@ def _settings(where: tuple[str, ...], now: Target, wanted: Wanted) -> Iterator[W
 
 def _users(name: str, now: Target, wanted: Wanted) -> Iterator[Write]:
     where = (*BASE, name)
-    have = {user.name: user for user in now.incoming}
+    have = {user.name: user for user in now.incoming if user.name}
+    emptied = [user.file for user in now.incoming if not user.name]
     for user in sorted(wanted.users):
         secret = wanted.users[user]
-        if user not in have:
+        if user not in have and emptied:
+            yield _secret_written((*where, emptied.pop(0)), user, secret)
+        elif user not in have:
             yield _attribute(name, "IncomingUser", user, secret)
         elif have[user].secret != secret:
             yield _secret_written((*where, have[user].file), user, secret)
     for user in sorted(have):
         if user not in wanted.users:
             yield Write((*BASE, MGMT), f"del_target_attribute {name} IncomingUser {user}")
+    for file in emptied:
+        yield from _emptied(name, file, "IncomingUser", min(wanted.users.values(), default="x" * SHORTEST_SECRET))
     if wanted.outgoing is None:
-        if now.outgoing is not None:
+        if now.outgoing is not None and now.outgoing.name:
             yield Write((*BASE, MGMT), f"del_target_attribute {name} OutgoingUser {now.outgoing.name}")
+        elif now.outgoing is not None:
+            yield from _emptied(name, now.outgoing.file, "OutgoingUser", "x" * SHORTEST_SECRET)
     elif now.outgoing is None:
         yield _attribute(name, "OutgoingUser", *wanted.outgoing)
     elif (now.outgoing.name, now.outgoing.secret) != wanted.outgoing:
         # There can be one only: adding a second wedges the attribute until the target is deleted.
         yield _secret_written((*where, now.outgoing.file), *wanted.outgoing)
+
+
+def _emptied(target: str, file: str, sort: str, secret: str) -> Iterator[Write]:
+    yield _secret_written((*BASE, target, file), _NOBODY, secret)
+    yield Write((*BASE, MGMT), f"del_target_attribute {target} {sort} {_NOBODY}")
 
 
 def _attribute(target: str, sort: str, user: str, secret: str) -> Write:
@@ -240,12 +262,18 @@ def _secret_written(path: tuple[str, ...], user: str, secret: str) -> Write:
 
 
 def _portals(name: str, now: Target, wanted: Wanted) -> Iterator[Write]:
+    emptied = list(now.emptied_portals)
     for portal in wanted.portals:
-        if portal not in now.portals:
+        if portal not in now.portals and emptied:
+            yield Write((*BASE, name, emptied.pop(0)), portal)
+        elif portal not in now.portals:
             yield Write((*BASE, MGMT), f"add_target_attribute {name} allowed_portal {portal}")
     for portal in sorted(set(now.portals)):
-        if portal not in wanted.portals:
+        if portal and portal not in wanted.portals:
             yield Write((*BASE, MGMT), f"del_target_attribute {name} allowed_portal {portal}")
+    for file in emptied:
+        yield Write((*BASE, name, file), _NOWHERE)
+        yield Write((*BASE, MGMT), f"del_target_attribute {name} allowed_portal {_NOWHERE}")
 
 
 def _group(where: tuple[str, ...], name: str, now: Optional[Group], wanted: WantedGroup) -> Iterator[Write]:

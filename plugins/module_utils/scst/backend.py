@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -15,11 +17,13 @@ from ansible_collections.hospital.continuity.plugins.module_utils.command import
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Missing, Unmet
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import (
     ABSENT,
+    RESET,
     Declaration,
     Item,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import (
     InvalidInput,
+    SubsystemError,
     listed,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
@@ -37,7 +41,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.conf impo
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Inventory, ScsiDevice, gather
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.errors import ScstError
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import ADDRESS, WINDOWS_SECRET
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.record import Granted, Record
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.record import Granted, Record, located
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.service import Service, kernel_log
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import (
     HANDLERS,
@@ -82,6 +86,7 @@ class ScstBackend:
         self._now = now
         self._missing: tuple[Granted, ...] = ()
         self._declared: frozenset[str] = frozenset()
+        self._settled: Callable[[Granted], bool] = lambda one: False
         self._files = 0
         self._seen: Optional[tuple[Tree, Inventory]] = None
 
@@ -112,10 +117,14 @@ class ScstBackend:
         """Devices by the name that info shows, each with its handler; those that are not here are left out, and told
         in `unmet`. Raises InvalidInput for what cannot be exported, or where nothing that was declared is here."""
         self._declared = frozenset(str(key[0]) for key in declared.keys)
+        self._settled = partial(_is_settled, declared)
         if declared.state == ABSENT:
             return declared
-        finder = _Finder(*self._look())
+        tree, inventory = self._look()
+        old = self.remembered()
+        finder = Finder(tree, inventory, old)
         items = tuple(finder.item(item) for item in declared.items)
+        finder.problems.extend(self._shared(declared, finder.missing, old))
         if finder.problems:
             raise InvalidInput(listed(finder.problems).rstrip(".") + ".", hint="Nothing was changed.")
         self._missing = tuple(finder.missing)
@@ -127,12 +136,31 @@ class ScstBackend:
             )
         return replace(declared, items=items)
 
+    def _shared(self, declared: Declaration, missing: Sequence[Granted], old: Record) -> list[str]:
+        """Tape drives that are not here and would serve two initiators when they come back."""
+        tree, inventory = self._look()
+        now = {
+            (name, group): members.initiators
+            for name, target in tree.targets.items()
+            for group, members in target.groups.items()
+        }
+        text, _mode = conf.load(self.places.conf)
+        filed = saved.initiators(conf.parse(text, self.places.conf))
+        given = {
+            (str(item.key[0]), name): tuple(group["initiators"] or ())
+            for item in declared.items
+            for name, group in (item.options.get("groups") or {}).items()
+            if "initiators" in group
+        }
+        elsewhere = [one for one in old.luns if one.target not in self._declared and not located(inventory, one.names)]
+        return record.shared(missing, elsewhere, old, {**filed, **now, **given})
+
     def observe(self, kind: TargetKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         """All targets, asked for or not: whether a drive may be granted depends on the others."""
         tree, inventory = self._look()
         text, mode = conf.load(self.places.conf)
         existing = conf.parse(text, self.places.conf)
-        kept = self._is_saved(existing, mode, tree, inventory)
+        kept = self._is_saved(text, existing, mode, tree, inventory)
         addresses = self._addresses(tree, inventory)
         result = {
             key: Thing(
@@ -157,12 +185,12 @@ class ScstBackend:
         result.update({name: name for name, device in tree.devices.items() if not device.scsi})
         return result
 
-    def _is_saved(self, existing: Sequence[Node], mode: int, tree: Tree, inventory: Inventory) -> bool:
+    def _is_saved(self, text: str, existing: Sequence[Node], mode: int, tree: Tree, inventory: Inventory) -> bool:
         """Whether a boot would bring back what runs. A file of which nothing runs needs nothing."""
         wanted = saved.merged(existing, tree)
         if not wanted and not existing:
             return True
-        if conf.meaning(wanted) != conf.meaning(existing) or mode != conf.MODE:
+        if conf.meaning(wanted) != conf.meaning(existing) or mode != conf.MODE or not conf.startable(text, existing):
             return False
         old = self.remembered()
         return (
@@ -179,7 +207,7 @@ class ScstBackend:
             tree,
             inventory,
             missing=self._missing,
-            declared=self._declared,
+            settled=self._settled,
             dropped=dropped,
             filed=set(saved.targets(existing)),
         )
@@ -232,7 +260,7 @@ class ScstBackend:
         # Where devices are was true a moment ago; one that moved since then must not be taken for another.
         inventory = self.inventory()
         if step.action == DELETE:
-            self._carry_out(actions.removal(self.tree(), name))
+            self._carry_out(actions.removal(self.tree(), name), inventory)
             self._save(inventory, dropped={name})
             return ()
         if set(step.options) != {"scst.conf"}:
@@ -244,16 +272,23 @@ class ScstBackend:
             }
             tree = self.service.ready(self.tree, sorted(handlers), self._put_in_order)
             wanted = wanted_target(step.after or {}, self._addresses(tree, inventory))
-            self._carry_out(actions.towards(tree, name, wanted))
+            self._carry_out(actions.towards(tree, name, wanted), inventory)
         self._save(inventory)
         return _warnings(step)
 
-    def _carry_out(self, listed_actions: Sequence[actions.Action]) -> None:
-        for action in listed_actions:
-            if isinstance(action, actions.Write):
-                self.sysfs.write(action.path, action.text, shown=action.shown, gone_is_fine=action.gone_is_fine)
-            else:
-                self._wait_for_end(action.path)
+    def _carry_out(self, listed_actions: Sequence[actions.Action], inventory: Inventory) -> None:
+        try:
+            for action in listed_actions:
+                if isinstance(action, actions.Write):
+                    self.sysfs.write(action.path, action.text, shown=action.shown, gone_is_fine=action.gone_is_fine)
+                else:
+                    self._wait_for_end(action.path)
+        except ScstError:
+            # Who was put out already must not be back after a boot; the error itself is what people need to read.
+            with contextlib.suppress(SubsystemError):
+                self._save(inventory)
+            self._seen = None
+            raise
 
     def _wait_for_end(self, path: Sequence[str]) -> None:
         deadline = self._now() + _SESSION_END
@@ -278,7 +313,8 @@ class ScstBackend:
         if wanted or existing:
             self._keep(record.PROGRAM, program.archive())
             self._keep(record.FILE, fresh.text().encode())
-        if conf.meaning(wanted) != conf.meaning(existing) or (mode != conf.MODE and (wanted or existing)):
+        differs = conf.meaning(wanted) != conf.meaning(existing) or not conf.startable(text, existing)
+        if differs or (mode != conf.MODE and (wanted or existing)):
             self._files += 1
             conf.store(self.places.conf, conf.render(wanted).encode("utf-8", "surrogateescape"))
 
@@ -301,16 +337,16 @@ class ScstBackend:
         wanted = list(rewritten(existing, self.remembered(), self.inventory()))
         if not any(one.keyword == saved.DRIVER and one.name == ISCSI for one in wanted):
             wanted.append(node(saved.DRIVER, ISCSI, children=[node("enabled", "1")]))
-        if conf.meaning(wanted) != conf.meaning(existing) or mode != conf.MODE:
+        if conf.meaning(wanted) != conf.meaning(existing) or mode != conf.MODE or not conf.startable(text, existing):
             self._files += 1
             conf.store(self.places.conf, conf.render(wanted).encode("utf-8", "surrogateescape"))
 
 
-class _Finder:
+class Finder:
     """The devices of a declaration, looked up."""
 
-    def __init__(self, tree: Tree, inventory: Inventory) -> None:
-        self.tree, self.inventory = tree, inventory
+    def __init__(self, tree: Tree, inventory: Inventory, old: Record) -> None:
+        self.tree, self.inventory, self.old = tree, inventory, old
         self.missing: list[Granted] = []
         self.problems: list[str] = []
         self.found = 0
@@ -364,6 +400,9 @@ class _Finder:
                 )
         else:
             device = self.inventory.find(name)
+        if device is None or device.imported:
+            # udev makes a link late, or takes it for what this host imports of its own export.
+            device = self.inventory.at(located(self.inventory, self.old.names_of(name))) or device
         if device is not None and device.imported:
             raise ScstError(
                 f"{name} ({device.address}) comes to this host itself by iSCSI.",
@@ -388,6 +427,15 @@ class _Finder:
                 f"{self._handlers[device.address]} and {handler}."
             )
         return handler
+
+
+def _is_settled(declared: Declaration, lun: Granted) -> bool:
+    """Whether a declaration says what is to be at a LUN's place: what it leaves out stays, here or not."""
+    for item in declared.items:
+        if str(item.key[0]) == lun.target and "groups" in item.options:
+            groups = item.options["groups"] or {}
+            return lun.group not in groups or "luns" in groups[lun.group] or declared.unlisted_options == RESET
+    return False
 
 
 def _warnings(step: Step) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -20,20 +20,22 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
 from ansible_collections.hospital.continuity.plugins.module_utils.scst import conf, record
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.conf import Node, changed, node
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Inventory, gather
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import ADDRESS
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import ADDRESS, several
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.record import Granted, Record, located
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.saved import (
     DEVICE,
     DRIVER,
     GROUP,
     HANDLER,
+    INITIATOR,
     LUN,
     TARGET,
     lun_node,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import HANDLERS, ISCSI, PASS_THROUGH
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import HANDLERS, ISCSI, PASS_THROUGH, TAPE
 
 _PAUSE = 2.0
+_LEFT_OUT = "# Left out before a start, because it was not there: "
 
 
 def _say(text: str) -> None:
@@ -42,34 +44,33 @@ def _say(text: str) -> None:
 
 def rewritten(nodes: Sequence[Node], known: Record, inventory: Inventory) -> tuple[Node, ...]:
     """The file for the devices as they are: what is not here is left out, what is elsewhere is followed, what has come
-    back is put in. Pure."""
-    where = {address: located(inventory, names) for address, names in known.addresses.items()}
+    back is put in. What is left out and remembered nowhere becomes a comment. Pure."""
+    where = {address: located(inventory, names) for address, names in known.addresses.items() if names}
+    claims, away = _claims(nodes, where, inventory)
+    back = {address for address, names in known.addresses.items() if any(one.names == names for one in known.luns)}
+    lost = [f"HANDLER {handler} DEVICE {address}" for address, handler in away.items() if address not in back]
 
     def now(address: str) -> str:
         """Where the device is that had this address; empty for nowhere. A virtual device is where it was."""
         if not ADDRESS.fullmatch(address):
             return address
+        if address in away:
+            return ""
         return where[address] if address in where else (address if inventory.at(address) else "")
 
-    granted = {one.place: one for one in known.luns}
-    claims: dict[str, dict[str, Node]] = {}
-    for one in nodes:
-        if one.keyword == HANDLER and one.name in PASS_THROUGH:
-            claims.setdefault(one.name, {})
-            for device in one.named(DEVICE):
-                if now(device.name):
-                    claims[one.name][now(device.name)] = node(DEVICE, now(device.name), children=device.children)
     claimed = {address for devices in claims.values() for address in devices}
     targets = {child.name for one in nodes if _is_iscsi(one) for child in one.named(TARGET)}
+    granted = _granted(nodes, known, inventory, now)
+    lost.extend(_lost_luns(nodes, granted, now))
     for lun in known.luns:
         found = inventory.at(located(inventory, lun.names))
-        if found is None or lun.target not in targets or found.address in claimed:
+        if found is None or lun.target not in targets or found.address in claimed or lun.place not in granted:
             continue
         handler = lun.handler or HANDLERS.get(found.type, "")
         if PASS_THROUGH.get(handler) == found.type:
             claimed.add(found.address)
             claims.setdefault(handler, {})[found.address] = node(DEVICE, found.address)
-    result: list[Node] = []
+    result: list[Node] = [Node(comment=f"{_LEFT_OUT}{text}") for text in lost]
     for one in nodes:
         if one.keyword == HANDLER and one.name in PASS_THROUGH:
             devices = claims.pop(one.name, {})
@@ -86,8 +87,72 @@ def rewritten(nodes: Sequence[Node], known: Record, inventory: Inventory) -> tup
     return tuple(result)
 
 
+def _claims(
+    nodes: Sequence[Node], where: Mapping[str, str], inventory: Inventory
+) -> tuple[dict[str, dict[str, Node]], dict[str, str]]:
+    """What the handlers of a file can claim, by handler and address, and the addresses they can not, each with its
+    handler: nothing is there, or something of another sort. SCST would not start with one of those."""
+    claims: dict[str, dict[str, Node]] = {}
+    away: dict[str, str] = {}
+    for one in nodes:
+        if one.keyword != HANDLER or one.name not in PASS_THROUGH:
+            continue
+        claims.setdefault(one.name, {})
+        for device in one.named(DEVICE):
+            address = where.get(device.name, device.name)
+            found = inventory.at(address)
+            if not ADDRESS.fullmatch(device.name) or (found and found.type == PASS_THROUGH[one.name]):
+                claims[one.name][address] = node(DEVICE, address, children=device.children)
+            else:
+                away[device.name] = one.name
+    return claims, away
+
+
 def _is_iscsi(one: Node) -> bool:
     return one.keyword == DRIVER and one.name == ISCSI
+
+
+def _granted(
+    nodes: Sequence[Node], known: Record, inventory: Inventory, now: Callable[[str], str]
+) -> dict[tuple[str, str, int], Granted]:
+    """The remembered LUNs by their place. One that is not in the file is not put back where its tape drive would then
+    serve two initiators: they would overwrite each other's backups."""
+    groups = {
+        (target.name, group.name): group
+        for one in nodes
+        if _is_iscsi(one)
+        for target in one.named(TARGET)
+        for group in target.named(GROUP)
+    }
+    initiators = {place: {line.name for line in group.named(INITIATOR)} for place, group in groups.items()}
+    filed = {
+        (*place, int(line.name)): now(line.words[2])
+        for place, group in groups.items()
+        for line in group.named(LUN)
+        if len(line.words) > 2 and line.name.isdigit()
+    }
+    users: dict[str, set[str]] = {}
+    for place, address in [*filed.items(), *((one.place, located(inventory, one.names)) for one in known.luns)]:
+        users.setdefault(address, set()).update(initiators.get(place[:2], ()))
+    result = {}
+    for one in known.luns:
+        found = inventory.at(located(inventory, one.names))
+        shared = found is not None and found.type == TAPE and several(users[found.address])
+        if one.names and (one.place in filed or not shared):
+            result[one.place] = one
+    return result
+
+
+def _lost_luns(
+    nodes: Sequence[Node], granted: Container[tuple[str, str, int]], now: Callable[[str], str]
+) -> Iterator[str]:
+    """The LUNs of iSCSI targets that go with their device and that nobody remembers."""
+    for target in (target for one in nodes if _is_iscsi(one) for target in one.named(TARGET)):
+        for place, group in [("", target), *((group.name, group) for group in target.named(GROUP))]:
+            for line in group.named(LUN):
+                known = line.name.isdigit() and (target.name, place, int(line.name)) in granted
+                if len(line.words) > 2 and not known and not now(line.words[2]):
+                    yield f"TARGET {target.name} {f'GROUP {place} ' if place else ''}{' '.join(line.words)}"
 
 
 def _target(
@@ -162,7 +227,10 @@ def prepare(
         say(f"Not on this host, and left out of {path}: {', '.join(lost)}.")
     before = conf.parse(text, path)
     after = rewritten(before, known, inventory)
-    if conf.meaning(after) != conf.meaning(before) or mode != conf.MODE:
+    noted = {one.comment for one in before}
+    for comment in (one.comment for one in after if one.comment and one.comment not in noted):
+        say(f"{path}: {comment.lstrip('# ')}. Nobody declared it, so it stays in the file as a comment only.")
+    if conf.meaning(after) != conf.meaning(before) or mode != conf.MODE or not conf.startable(text, before):
         conf.store(path, conf.render(after).encode("utf-8", "surrogateescape"))
         say(f"{path} was written for the devices as they are now.")
     fresh = refreshed(known, inventory).text()

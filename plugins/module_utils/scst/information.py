@@ -120,6 +120,8 @@ def _file(backend: ScstBackend, tree: Tree) -> list[str]:
     result = []
     if mode and mode != conf.MODE:
         result.append(f"Others than root can read it (mode {mode:04o}), and it holds CHAP secrets.")
+    if not conf.startable(text, existing):
+        result.append("SCST's start would not find all the modules it needs in it, for its form. Run scst_target.")
     if conf.meaning(saved.merged(existing, tree)) != conf.meaning(existing):
         result.append("It is not what runs: after a reboot something else would be exported. Run scst_target.")
     lost = [name for name in saved.targets(existing) if name not in tree.targets]

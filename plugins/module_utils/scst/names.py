@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,8 @@ _IQN = re.compile(rf"iqn\.\d{{4}}-(?:0[1-9]|1[0-2])(?:\.{_LABEL})+(?::[a-z0-9.:-
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32})")
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-# Blanks end a word for SCST; quotes, braces, # and \ mean something in scst.conf.
-_WORD = re.compile(r"[!$-\[\]-z|~]+")
+# Blanks and = end a word for iscsi-scstd; quotes, braces, # and \ mean something in scst.conf.
+_WORD = re.compile(r"[!$-<>-\[\]-z|~]+")
 _TEXT = re.compile(r"[ !$-\[\]-z|~]*")
 _BY_ID = re.compile(r"/dev/(?:tape|disk)/by-id/")
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:+=@,-]*")
@@ -68,6 +69,11 @@ class IscsiName(Form):
         )
 
 
+def several(initiators: Collection[str]) -> bool:
+    """Whether these names let in more than one; a pattern, which only people at the host write, may."""
+    return len(initiators) > 1 or any("*" in name or "?" in name for name in initiators)
+
+
 @dataclass(frozen=True)
 class GroupName(Form):
     def check(self, text: str) -> None:
@@ -80,8 +86,8 @@ class ChapUser(Form):
     def check(self, text: str) -> None:
         if len(text) > LONGEST_SECRET or not _WORD.fullmatch(text):
             raise ValueError(
-                f"{text[:40]!r} is no CHAP user; write up to {LONGEST_SECRET} characters without blanks, quotes, "
-                "braces, # and \\"
+                f"{text[:40]!r} is no CHAP user; write up to {LONGEST_SECRET} characters without blanks, =, "
+                "quotes, braces, # and \\"
             )
 
 
@@ -96,7 +102,7 @@ class ChapSecret(Form):
                 f"most {WINDOWS_SECRET}), this one has {len(text)}"
             )
         if not _WORD.fullmatch(text):
-            raise ValueError("a CHAP secret is of ASCII characters without blanks, quotes, braces, # and \\")
+            raise ValueError("a CHAP secret is of ASCII characters without blanks, =, quotes, braces, # and \\")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Ambiguous, Inventory, lasting
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import PASS_THROUGH, Tree
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import (
+    Ambiguous,
+    Inventory,
+    ScsiDevice,
+    lasting,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import several
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import PASS_THROUGH, TAPE, Tree
 
 DIRECTORY = "/var/lib/hospital.continuity/scst"
 FILE, PROGRAM = "export.json", "boot.pyz"
@@ -40,6 +46,11 @@ class Record:
 
     addresses: Mapping[str, tuple[str, ...]]
     luns: tuple[Granted, ...] = ()
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """All that the device with this name is remembered by."""
+        known = (*(one.names for one in self.luns), *self.addresses.values())
+        return next((names for names in known if name in names), ())
 
     def text(self) -> str:
         """The file's content."""
@@ -74,8 +85,9 @@ def parse(text: str) -> Record:
                 str(one["handler"]),
             )
             for one in data["luns"]
+            if one["names"]
         )
-        addresses = {str(address): tuple(map(str, names)) for address, names in data["addresses"].items()}
+        addresses = {str(address): tuple(map(str, names)) for address, names in data["addresses"].items() if names}
     except (ValueError, KeyError, TypeError, AttributeError):
         return Record({})
     return Record(addresses, luns)
@@ -99,17 +111,20 @@ def expected(
     inventory: Inventory,
     *,
     missing: Sequence[Granted] = (),
-    declared: Collection[str] = (),
+    settled: Callable[[Granted], bool] = lambda one: False,
     dropped: Collection[str] = (),
     filed: Collection[str] = (),
 ) -> Record:
-    """The record as it should be: what runs, what was declared and is `missing`, and of targets that nobody declared
-    now what was remembered and is not here. `filed`: the targets in scst.conf."""
+    """The record as it should be: what runs, what was declared and is `missing`, and what was remembered and is not
+    here, unless the declaration has `settled` that LUN's place. `filed`: the targets in scst.conf."""
     addresses = {
-        address: tuple(lasting(device))
+        address: names
         for address, claimed in tree.devices.items()
         for device in [inventory.at(address)]
         if claimed.handler in PASS_THROUGH and device is not None
+        # One without any name is known by its address alone, and there is nothing to remember.
+        for names in [_all_names(device, old)]
+        if names
     }
     running = [
         Granted(target, group, number, addresses[lun.device], lun.read_only, tree.devices[lun.device].handler)
@@ -124,7 +139,7 @@ def expected(
     kept = [
         one
         for one in old.luns
-        if one.target not in declared
+        if not settled(one)
         and one.target not in dropped
         and one.place not in taken
         and (not located(inventory, one.names) if one.target in tree.targets else one.target in filed)
@@ -132,6 +147,43 @@ def expected(
     if not tree.loaded:
         addresses = dict(old.addresses)
     return Record(addresses, tuple(sorted([*running, *lost, *kept])))
+
+
+def _all_names(device: ScsiDevice, old: Record) -> tuple[str, ...]:
+    """What to remember a device by: its own names first, and the links it has or once had. udev makes those late, and
+    takes them for a drive that this host imports of its own export."""
+    own = tuple(lasting(device))
+    links = set(device.by_id)
+    for names in {*old.addresses.values(), *(one.names for one in old.luns)}:
+        rest = names[len(own) :]
+        # A changer may bear the serial of its drive, which has an NAA besides.
+        if own and names[: len(own)] == own and not any(name.startswith("naa.") for name in rest):
+            links.update(rest)
+    return (*own, *sorted(links - set(own)))
+
+
+def shared(
+    declared: Sequence[Granted],
+    elsewhere: Sequence[Granted],
+    old: Record,
+    initiators: Mapping[tuple[str, str], Collection[str]],
+) -> list[str]:
+    """What is wrong with granting the declared drives, none of which is here, to those who are in the groups; other
+    targets have been granted some. What a device is cannot be seen now; a changer is told by its handler."""
+    users: dict[tuple[str, ...], dict[str, str]] = {}
+    asked = {old.names_of(one.names[0]) or one.names for one in declared}
+    changers = {one.names for one in old.luns if PASS_THROUGH.get(one.handler, TAPE) != TAPE}
+    for one in (*declared, *elsewhere):
+        names = old.names_of(one.names[0]) or one.names
+        if PASS_THROUGH.get(one.handler, TAPE) == TAPE and (one.handler or names not in changers):
+            users.setdefault(names, {}).update(dict.fromkeys(initiators.get((one.target, one.group), ()), one.target))
+    return [
+        f"the tape drive {names[0]}, which is not on this host now, would be granted to "
+        f"{' and '.join(f'{who} (target {target})' for who, target in sorted(found.items()))}; one drive serves one "
+        "initiator (where it is a medium changer, say so: handler: dev_changer)"
+        for names, found in sorted(users.items())
+        if several(found) and names in asked
+    ]
 
 
 def _as_known(one: Granted, known: Mapping[tuple[str, ...], Granted]) -> Granted:

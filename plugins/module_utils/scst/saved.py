@@ -4,12 +4,13 @@
 
 What the running SCST says of tape drives, changers and iSCSI targets is in the file, and nothing else about them. What
 is none of ours (other target drivers, virtual disks, device groups, settings of SCST) stays in the file as it stands,
-and a target that is not running is kept: the daemon may be dead, and the file is then all that is left of it.
+and a target that is not running is kept: the daemon may be dead, and the file is then all that is left of it. So is the
+claim of a device that such a target, or somebody else's, rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.conf import Node, changed, node
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import (
@@ -24,6 +25,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.state imp
 
 HANDLER, DRIVER, TARGET = "HANDLER", "TARGET_DRIVER", "TARGET"
 DEVICE, GROUP, LUN, INITIATOR = "DEVICE", "GROUP", "LUN", "INITIATOR"
+DEVICE_GROUP = "DEVICE_GROUP"
 
 
 def merged(existing: Sequence[Node], tree: Tree, dropped: Collection[str] = ()) -> tuple[Node, ...]:
@@ -31,7 +33,7 @@ def merged(existing: Sequence[Node], tree: Tree, dropped: Collection[str] = ()) 
     existing = _without(existing, dropped)
     if not tree.loaded:
         return tuple(existing)
-    handlers = _handlers(tree)
+    handlers = _handlers(tree, _named_elsewhere(existing, tree))
     result: list[Node] = []
     placed: set[str] = set()
     driver_placed = False
@@ -62,6 +64,17 @@ def targets(existing: Sequence[Node]) -> list[str]:
     return [child.name for one in drivers for child in one.named(TARGET)]
 
 
+def initiators(existing: Sequence[Node]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Who is in the groups of the iSCSI targets in a file, by target and group."""
+    return {
+        (target.name, group.name): tuple(line.name for line in group.named(INITIATOR))
+        for one in existing
+        if one.keyword == DRIVER and one.name == ISCSI
+        for target in one.named(TARGET)
+        for group in target.named(GROUP)
+    }
+
+
 def _without(existing: Sequence[Node], dropped: Collection[str]) -> Sequence[Node]:
     if not dropped:
         return existing
@@ -73,13 +86,45 @@ def _without(existing: Sequence[Node], dropped: Collection[str]) -> Sequence[Nod
     ]
 
 
-def _handlers(tree: Tree) -> dict[str, Node]:
-    """What is claimed, by handler."""
+def _named_elsewhere(existing: Sequence[Node], tree: Tree) -> dict[str, list[Node]]:
+    """The DEVICE lines of a file, by handler, on which something else in it rests than the iSCSI targets that run:
+    other target drivers, device groups, targets that do not run. Without them SCST takes out what rests on them."""
+    users: set[str] = set()
+    for one in existing:
+        if one.keyword == DRIVER:
+            kept = (child for child in one.children if one.name != ISCSI or child.name not in tree.targets)
+            users.update(line.words[2] for child in kept for line in _all(child) if _is_lun(line))
+        elif one.keyword == DEVICE_GROUP:
+            users.update(line.name for line in _all(one) if line.keyword == DEVICE)
+    claimed = {device.name for device in tree.devices.values() if device.handler}
+    result: dict[str, list[Node]] = {}
+    for one in existing:
+        if one.keyword == HANDLER and one.name in PASS_THROUGH:
+            for line in one.named(DEVICE):
+                if line.name in users and line.name not in claimed:
+                    claimed.add(line.name)
+                    result.setdefault(one.name, []).append(line)
+    return result
+
+
+def _all(one: Node) -> Iterator[Node]:
+    yield one
+    for child in one.children:
+        yield from _all(child)
+
+
+def _is_lun(one: Node) -> bool:
+    return one.keyword == LUN and len(one.words) > 2
+
+
+def _handlers(tree: Tree, beside: Mapping[str, Sequence[Node]]) -> dict[str, Node]:
+    """What is claimed, by handler, and what is to be beside it."""
     result: dict[str, Node] = {}
     for name in sorted(PASS_THROUGH):
         claimed = [device for device in tree.devices.values() if device.handler == name]
-        if claimed:
-            lines = [node(DEVICE, device.name, children=_settings(device.saved)) for device in claimed]
+        lines = [node(DEVICE, device.name, children=_settings(device.saved)) for device in claimed]
+        lines.extend(beside.get(name, ()))
+        if lines:
             result[name] = node(HANDLER, name, children=lines)
     return result
 

@@ -27,9 +27,6 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.state imp
 UNIT = "scst.service"
 _TIMEOUT = 600.0
 _STAMP = re.compile(r"^\[\s*(\d+\.\d+)\]")
-# What of the service's log says why it failed, and what might hold a secret.
-_TELLING = re.compile(r"error|fail|fatal|not found|no such|cannot", re.IGNORECASE)
-_SECRET = re.compile(r"IncomingUser|OutgoingUser")
 _LOOK = "Look at journalctl -u scst and dmesg."
 
 

@@ -54,13 +54,14 @@ _GROUP_LINK = re.compile(r"ini_groups/([^/]+)/luns$")
 @dataclass(frozen=True)
 class Device:
     """name: H:C:I:L, or the name of a virtual device.  handler: what claimed it, empty for nothing.  type: the SCSI
-    type.  scsi: it is a real one.  saved: settings SCST would save."""
+    type.  scsi: it is a real one.  saved: settings SCST would save.  exported: where its LUNs are, below `targets`."""
 
     name: str
     handler: str = ""
     type: int = -1
     scsi: bool = True
     saved: Mapping[str, str] = field(default_factory=dict)
+    exported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class User:
 @dataclass(frozen=True)
 class Target:
     """luns: its own, which everybody sees who is in no group.  settings: by SCST's names; saved: the names of those
-    that SCST would save.  wedged: two OutgoingUser were added, and SCST shows neither."""
+    that SCST would save.  wedged: two OutgoingUser were added, and SCST shows neither.  emptied_portals: the files of
+    portals that somebody wrote nothing into."""
 
     enabled: bool = False
     luns: Mapping[int, Lun] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Target:
     outgoing: Optional[User] = None
     wedged: bool = False
     portals: tuple[str, ...] = ()
+    emptied_portals: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     saved: frozenset[str] = frozenset()
 
@@ -177,6 +180,10 @@ def _device(sysfs: Sysfs, name: str) -> Device:
         _type(sysfs, "devices", name),
         bool(sysfs.link("devices", name, "scsi_device")),
         {setting: value for setting, (value, saved) in settings.items() if saved},
+        tuple(
+            sysfs.link("devices", name, "exported", one).rpartition("/targets/")[2]
+            for one in sysfs.names("devices", name, "exported")
+        ),
     )
 
 
@@ -197,7 +204,7 @@ def _target(sysfs: Sysfs, where: tuple[str, ...]) -> Target:
     settings = _settings(sysfs, where, files)
     incoming, _none = _users(sysfs, where, files, "IncomingUser")
     outgoing, wedged = _users(sysfs, where, files, "OutgoingUser")
-    portals = [sysfs.read(*where, name).value for name in files if re.fullmatch(r"allowed_portal\d*", name)]
+    portals = {name: sysfs.read(*where, name).value for name in files if re.fullmatch(r"allowed_portal\d*", name)}
     return Target(
         enabled=sysfs.read(*where, "enabled").value == "1",
         luns=_luns(sysfs, (*where, "luns")),
@@ -206,7 +213,8 @@ def _target(sysfs: Sysfs, where: tuple[str, ...]) -> Target:
         incoming=incoming,
         outgoing=outgoing[0] if outgoing else None,
         wedged=wedged,
-        portals=tuple(portals),
+        portals=tuple(portals.values()),
+        emptied_portals=tuple(name for name, value in portals.items() if not value),
         settings={name: value for name, (value, _saved) in settings.items()},
         saved=frozenset(name for name, (_value, saved) in settings.items() if saved),
     )

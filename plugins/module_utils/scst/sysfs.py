@@ -22,6 +22,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.errors im
 TREE = "/sys/kernel/scst_tgt"
 _KEY = "[key]"
 _RESULT = "last_sysfs_mgmt_res"
+# The kernel's answers for what is not there; the last, for what went away after it was opened.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV)
 # What SCST answers, in words, and what to do.
 _WORDS: dict[int, tuple[str, str]] = {
     errno.EPERM: ("not permitted: the daemon iscsi-scstd is not connected", "Look at systemctl status scst."),
@@ -90,9 +92,9 @@ class Sysfs:
         """What is below a directory, in order; nothing where it is not there."""
         try:
             return sorted(path.name for path in self.path(*parts).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
         except OSError as problem:
+            if problem.errno in _GONE:
+                return []
             raise _unreadable(self.path(*parts), problem) from None
 
     def _is_setting(self, *parts: str) -> bool:
@@ -113,9 +115,9 @@ class Sysfs:
         """An attribute; empty where it is not there (any more), not readable where SCST refuses."""
         try:
             return attribute(self.path(*parts).read_text(encoding="utf-8", errors="backslashreplace"))
-        except (FileNotFoundError, NotADirectoryError):
-            return Attribute("")
         except OSError as problem:
+            if problem.errno in _GONE:
+                return Attribute("")
             if problem.errno == errno.EINVAL:
                 return Attribute("", readable=False)
             raise _unreadable(self.path(*parts), problem) from None
@@ -127,7 +129,7 @@ class Sysfs:
         number = self._written(self.path(*parts), f"{text}\n".encode())
         if number == errno.EAGAIN:
             number = self._queued()
-        if number == 0 or (gone_is_fine and number == errno.ENOENT):
+        if number == 0 or (gone_is_fine and number in _GONE):
             return
         self._refused(parts, shown or text, number)
 

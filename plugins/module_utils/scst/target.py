@@ -48,6 +48,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.names imp
     IscsiName,
     Portal,
     Within,
+    several,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import (
     DEFAULTS,
@@ -307,7 +308,7 @@ def _shared_drives(states: Mapping[Key, Optional[State]], concerned: set[Key]) -
                 if lun.get("type") == TAPE:
                     users.setdefault(lun["device"], {}).update(dict.fromkeys(group.get("initiators") or (), key))
     for drive, initiators in sorted(users.items()):
-        if len(initiators) > 1 and concerned & set(initiators.values()):
+        if several(initiators) and concerned & set(initiators.values()):
             who = " and ".join(f"{name} (target {label(key)})" for name, key in sorted(initiators.items()))
             yield f"the tape drive {drive} would be granted to {who}; one drive serves one initiator"
 

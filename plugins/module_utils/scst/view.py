@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Inventory
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import SHORTEST_SECRET
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.names import SHORTEST_SECRET, several
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import (
     PASS_THROUGH,
     TAPE,
@@ -117,5 +117,5 @@ def _shared(tree: Tree, name: str) -> list[str]:
     return [
         f"the tape drive at {address} is granted to {' and '.join(sorted(users[address]))}"
         for address in sorted(mine)
-        if len(users[address]) > 1
+        if several(users[address])
     ]

@@ -22,6 +22,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.actions i
     towards,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import DEFAULTS, Target
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.view import troubles
 from tests.unit.scst.model import CHANGER, DRIVE, OTHER, Model
 
 TARGET = "iqn.2016-01.ar.hospital:ts3200"
@@ -216,6 +217,58 @@ def test_a_device_that_another_target_offers_stays_claimed() -> None:
     model.do(towards(model.tree(), f"{TARGET}.2", one))
     model.do(removal(model.tree(), TARGET))
     assert model.tree().devices[CHANGER].handler == "dev_changer"
+
+
+@pytest.mark.parametrize("where", ["qla2x00t/50:01:43:80:12:34:56:78/luns/0", f"iscsi/{TARGET}.2/luns/0"])
+def test_a_device_that_another_driver_offers_stays_claimed(where: str) -> None:
+    """Fibre Channel hosts see it too: taking the claim away would cut them without a word."""
+    model = Model()
+    group = WantedGroup({0: WantedLun(DRIVE, handler="dev_tape")}, (SERVERS[0],))
+    model.do(towards(model.tree(), TARGET, Wanted(settings=DEFAULTS, groups={"backup": group})))
+    tree = model.tree()
+    drive = tree.devices[DRIVE]
+    assert drive.exported == (f"iscsi/{TARGET}/ini_groups/backup/luns/0",)
+    release = Write(("handlers", "dev_tape", "mgmt"), f"del_device {DRIVE}")
+    assert release in removal(tree, TARGET)
+    both = replace(tree, devices={**tree.devices, DRIVE: replace(drive, exported=(*drive.exported, where))})
+    assert release not in removal(both, TARGET)
+    assert release not in towards(both, TARGET, Wanted(settings=DEFAULTS, groups={}))
+
+
+@pytest.mark.parametrize("users", [{}, {"backupuser": SECRET}, {"backupuser": SECRET, "third": SECRET[::-1]}])
+@pytest.mark.parametrize("portals", [(), ("10.10.90.*",), ("10.10.90.*", "127.0.0.1", "fd00:90::5")])
+def test_what_somebody_emptied_is_put_right(users: dict[str, str], portals: tuple[str, ...]) -> None:
+    """`echo > IncomingUser`: there is no name left to delete the entry by."""
+    model = Model()
+    before = Wanted(
+        settings=DEFAULTS,
+        users={"backupuser": SECRET, "other": SECRET[::-1]},
+        outgoing=("library", SECRET),
+        portals=("10.10.90.*", "127.0.0.1"),
+    )
+    model.do(towards(model.tree(), TARGET, before))
+    for file in ("IncomingUser1", "OutgoingUser", "allowed_portal1"):
+        model.sysfs.write(("targets", "iscsi", TARGET, file), "")
+    after = replace(before, users=users, portals=portals, outgoing=None)
+    model.do(towards(model.tree(), TARGET, after))
+    target = model.tree().targets[TARGET]
+    assert {user.name: user.secret for user in target.incoming} == users
+    assert tuple(sorted(target.portals)) == portals
+    assert target.outgoing is None
+    assert towards(model.tree(), TARGET, after) == []
+
+
+def test_whom_a_pattern_lets_in_is_not_cut_by_another_change() -> None:
+    """Written by hand at the host: `iqn.*`."""
+    model = Model()
+    group = WantedGroup({0: WantedLun(DRIVE, handler="dev_tape")}, ("iqn.1993-08.*",))
+    before = Wanted(settings=DEFAULTS, groups={"backup": group})
+    model.do(towards(model.tree(), TARGET, before))
+    assert model.login(TARGET, SERVERS[0])
+    target = model.tree().targets[TARGET]
+    assert cut(target, replace(before, portals=("127.0.0.1",))) == []
+    assert cut(target, replace(before, groups={"backup": replace(group, initiators=(SERVERS[1],))}))
+    assert any("granted to iqn.1993-08.*" in text for text in troubles(model.tree(), TARGET))
 
 
 def test_who_loses_access_may_first_not_come_back() -> None:

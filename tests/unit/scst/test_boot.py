@@ -119,6 +119,54 @@ def test_it_waits_for_what_is_late_and_no_longer(tmp_path: Path) -> None:
     assert "secretsecret12" not in " ".join(said) + (state / record.FILE).read_text()
 
 
+def test_a_device_without_a_name_stays_where_it_is() -> None:
+    """It was exported by its address, and there is nothing else to find it by."""
+    known = Record({**KNOWN.addresses, "7:0:1:0": ()}, (KNOWN.luns[0], Granted(TARGET, "backup", 1, ()), KNOWN.luns[2]))
+    devices = Inventory((LIBRARY, ScsiDevice("7:0:1:0", 1), TWO))
+    for record_ in (known, record.parse(known.text())):
+        assert meaning(boot.rewritten(parse(WHOLE), record_, devices)) == meaning(parse(WHOLE))
+
+
+@pytest.mark.parametrize("there", [(), (ScsiDevice("7:0:3:0", 0, serial="DISK"),)], ids=["nothing", "a-disk"])
+def test_what_nobody_declared_and_is_not_there_becomes_a_comment(tmp_path: Path, there: tuple[ScsiDevice, ...]) -> None:
+    """SCST would not start with it; and it is not lost."""
+    path, said = tmp_path / "scst.conf", list[str]()
+    foreign = WHOLE.replace("HANDLER dev_tape {\n", "HANDLER dev_tape {\n\tDEVICE 7:0:3:0\n")
+    path.write_text(
+        foreign.replace("        GROUP backup {", "        GROUP hand {\nLUN 0 7:0:3:0\n}\n        GROUP backup {")
+    )
+    (tmp_path / record.FILE).write_text(KNOWN.text())
+    inventory = Inventory((LIBRARY, ONE, TWO, *there))
+    for _start in (1, 2):
+        boot.prepare(str(path), str(tmp_path), wait=0, look=lambda: inventory, say=said.append)
+        text_now = path.read_text()
+        assert not [line for line in text_now.splitlines() if "7:0:3:0" in line and not line.startswith("#")]
+        assert text_now.count("HANDLER dev_tape DEVICE 7:0:3:0") == 1
+        assert text_now.count(f"TARGET {TARGET} GROUP hand LUN 0 7:0:3:0") == 1
+        whole = parse(WHOLE.replace("        GROUP backup {", "        GROUP hand {\n}\n        GROUP backup {"))
+        assert meaning(parse(text_now)) == meaning(whole)
+    assert [line for line in said if "7:0:3:0" in line], "the journal says it"
+    back = boot.rewritten(parse(foreign), KNOWN, Inventory((LIBRARY, ONE, TWO, ScsiDevice("7:0:3:0", 1))))
+    assert meaning(back) == meaning(parse(foreign)), "a drive that is there stays"
+
+
+def test_a_drive_that_comes_back_serves_one_initiator() -> None:
+    """Granted to two while it was away, it is put back for neither; the changer may serve both."""
+    second = "GROUP other {\nINITIATOR iqn.1993-08.org.debian:01:other\n}\nGROUP backup {"
+    poor = text({}).replace("GROUP backup {", second)
+    robot = Granted(TARGET, "other", 0, ("LIB",), handler="dev_changer")
+    known = replace(KNOWN, luns=(*KNOWN.luns, robot, Granted(TARGET, "other", 1, ("DRV2",))))
+    after = boot.rewritten(parse(poor), known, Inventory((LIBRARY, ONE, TWO)))
+    given = {
+        group.name: [line.words[1:] for line in group.named("LUN")]
+        for one in after
+        for target in one.named("TARGET")
+        for group in target.named("GROUP")
+    }
+    assert given == {"other": [("0", "7:0:1:1")], "backup": [("0", "7:0:1:1"), ("1", "7:0:1:0")]}
+    assert "7:0:2:0" not in conf.render(after)
+
+
 def test_a_host_of_which_nothing_is_known_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "scst.conf"
     path.write_text(WHOLE)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,83 @@ def test_a_target_that_does_not_run_is_kept_until_it_is_deleted() -> None:
     assert saved.targets(kept) == ["iqn.2016-01.ar.hospital:sleeping", TARGET]
     assert saved.targets(saved.merged(kept, whole(), {"iqn.2016-01.ar.hospital:sleeping"})) == [TARGET]
     assert meaning(saved.merged(before, Tree())) == meaning(before)
+
+
+CLAIMS = """\
+HANDLER dev_disk {
+    DEVICE 0:0:1:0
+}
+HANDLER dev_tape {
+    DEVICE 7:0:9:0 {
+        threads_num 2
+    }
+    DEVICE 7:0:9:1
+    DEVICE 7:0:1:0
+}
+HANDLER dev_changer {
+    DEVICE 7:0:9:2
+}
+TARGET_DRIVER qla2x00t {
+    TARGET 50:01:43:80:12:34:56:78 {
+        LUN 0 0:0:1:0
+    }
+}
+TARGET_DRIVER iscsi {
+    TARGET iqn.2016-01.ar.hospital:sleeping {
+        GROUP other {
+            LUN 3 7:0:9:0
+        }
+    }
+    TARGET iqn.2016-01.ar.hospital:ts3200 {
+        GROUP backup {
+            LUN 4 7:0:9:1
+        }
+    }
+}
+DEVICE_GROUP robots {
+    DEVICE 7:0:9:2
+}
+"""
+
+
+def test_the_claims_that_others_need_stay() -> None:
+    """A LUN whose device is in no HANDLER block is taken out without an error at the next start."""
+    after = saved.merged(parse(CLAIMS), whole())
+    claims = {one.name: [line.name for line in one.named("DEVICE")] for one in after if one.keyword == "HANDLER"}
+    assert claims == {
+        "dev_disk": ["0:0:1:0"],
+        "dev_tape": [DRIVE, OTHER, "7:0:9:0"],
+        "dev_changer": [CHANGER, "7:0:9:2"],
+    }
+    assert "threads_num 2" in render(after)
+    assert meaning(saved.merged(parse(render(after)), whole())) == meaning(after)
+    claims.clear()
+    for one in saved.merged(parse(CLAIMS), replace(whole(), targets={}, devices={}, open_state="closed")):
+        if one.keyword == "HANDLER":
+            claims[one.name] = [line.name for line in one.named("DEVICE")]
+    assert claims["dev_tape"] == ["7:0:9:0", "7:0:9:1"], "the daemon is dead, and all its targets are only in the file"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "HANDLER dev_tape { # tapes\n\tDEVICE 7:0:1:0\n}\n",
+        "  HANDLER dev_tape {\n\tDEVICE 7:0:1:0\n}\n",
+        "HANDLER dev_tape{\n\tDEVICE 7:0:1:0\n}\n",
+        "HANDLER dev_tape\n{\n\tDEVICE 7:0:1:0\n}\n",
+        "HANDLER dev_tape {\r\n\tDEVICE 7:0:1:0\r\n}\r\n",
+        'HANDLER "dev_tape" {\n\tDEVICE 7:0:1:0\n}\n',
+        "HANDLER dev_tape { DEVICE 7:0:1:0\n}\n",
+    ],
+    ids=["comment", "indented", "no-blank", "next-line", "crlf", "quoted", "one-line"],
+)
+def test_a_form_that_only_the_init_script_does_not_read_is_put_right(spoilt: str) -> None:
+    """It would not load scst_tape, and the whole start fails, although the file says the right thing."""
+    assert not conf.startable(spoilt, parse(spoilt))
+    text = render(parse(spoilt))
+    assert meaning(parse(text)) == meaning(parse(spoilt))
+    assert conf.startable(text, parse(text))
+    assert re.search(r"^HANDLER[ \t]+dev_tape[ \t]+{[ \t]*$", text, re.MULTILINE)
 
 
 def test_a_file_is_written_whole_with_mode_0600_or_not_at_all(tmp_path: Path) -> None:

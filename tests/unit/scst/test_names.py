@@ -32,7 +32,7 @@ GOOD: list[tuple[Any, str, str]] = [
     (GroupName(), "a.b_c-1", ""),
     (ChapUser(), "backup@hospital", ""),
     (ChapSecret(), "x" * 12, ""),
-    (ChapSecret(), "Aa1!$%&()*+,-./:;<=>?@[]^_|~", ""),
+    (ChapSecret(), "Aa1!$%&()*+,-./:;<>?@[]^_|~", ""),
     (Portal(), "10.10.90.*", ""),
     (Portal(), "10.*.*.*", ""),
     (Portal(), "127.0.0.1", ""),
@@ -60,7 +60,9 @@ BAD: list[tuple[Any, str]] = [
     ),
     *((IscsiName(), text) for text in ("iqn.2016-01.ar.hospital:" + "x" * 200, "iqn.2016-01.ar.hospital:x\n", " ")),
     *((GroupName(), text) for text in ("bad name", "a/b", "mgmt", ".", "..", "-a", "x" * 65, "ü")),
-    *((ChapUser(), text) for text in ("two words", 'quo"te', "a#b", "a{b", "back\\slash", "ü")),
+    *((ChapUser(), text) for text in ("two words", 'quo"te', "a#b", "a{b", "back\\slash", "ü", "a=b")),
+    # iscsi-scstd ends a word at =, so that the end of what base64 makes would be lost.
+    *((ChapSecret(), text) for text in ("c2VjcmV0c2VjcmV0MTI=", "abcdef=ghijkl", "=xxxxxxxxxxxxx")),
     *(
         (ChapSecret(), text)
         for text in ("short", "x" * 11, "x" * 129, "with a blank 1", 'quoted"secret"', "hash#hash#hash")
