@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""The programs that tell of disks: lsblk, wipefs, readlink, udevadm, hostid, zdb. As far as the modules ask them."""
+"""The programs that tell of disks and of the host, as far as the modules ask them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 from lab.zfs.base import DOES_NOT_KNOW, Base, Failed, Unknown, flags_of
 from lab.zfs.disks import LabDisk
 
-NAMES = ("lsblk", "wipefs", "readlink", "udevadm", "hostid", "zdb")
+# uname and od are asked one thing only; whatever else they are asked is for the real ones.
+NAMES = ("lsblk", "wipefs", "readlink", "udevadm", "zdb", "pvs")
+ONE_QUESTION = {"uname": "-n", "od": "-An -tx4 /etc/hostid"}
 
 
 class DiskPrograms(Base):
@@ -53,7 +55,7 @@ class DiskPrograms(Base):
             if partition
         ]
         if disk.holder[0]:
-            holder = {"name": disk.holder[1], "path": f"/dev/mapper/{disk.holder[1]}", "type": disk.holder[0]}
+            holder = {"name": disk.holder[1], "kname": "dm-0", "type": disk.holder[0]}
             (children[0].setdefault("children", []) if children else children).append(holder)
         result = {column: found.get(column) for column in columns}
         if children:
@@ -72,7 +74,7 @@ class DiskPrograms(Base):
         pool = next((one for name_, one in self.state.pools.items() if filesystem and name_ == filesystem[1]), None)
         return {
             "name": name,
-            "path": f"/dev/{name}",
+            "kname": name,
             "type": sort,
             "size": size,
             "ro": False,
@@ -101,6 +103,8 @@ class DiskPrograms(Base):
         rows = []
         for path in paths:
             disk, partition = self._device(path)
+            if self.state.disks[disk].broken:
+                raise self.fail(f"wipefs: error: {path}: probing initialization failed: Input/output error")
             rows += [
                 {"device": f"{disk}{partition}", "offset": "0x200", "type": sort, "uuid": None, "label": label or None}
                 for sort, label in self.state.disks[disk].signatures.get(partition, [])
@@ -142,8 +146,24 @@ class DiskPrograms(Base):
         self.say(" ".join(f"disk/by-id/{name}{behind}" for name in self.state.disks[disk].ids))
         return 0
 
-    def run_hostid(self, arguments: list[str]) -> int:
-        self.say(f"{self.state.hostid:08x}")
+    def run_od(self, arguments: list[str]) -> int:
+        if not self.state.hostid:
+            raise self.fail("od: /etc/hostid: No such file or directory")
+        self.say(f" {self.state.hostid:08x}")
+        return 0
+
+    def run_uname(self, arguments: list[str]) -> int:
+        self.say(self.state.hostname)
+        return 0
+
+    def run_pvs(self, arguments: list[str]) -> int:
+        """The volume group of a physical volume; a blank one has none."""
+        flags, paths = flags_of(arguments, "o:", ["noheadings"])
+        if flags != {"--noheadings": "", "-o": "vg_name"}:
+            raise Unknown("pvs")
+        for path in paths:
+            disk, _partition = self._device(path)
+            self.say(f"  {self.state.disks[disk].group}")
         return 0
 
     def run_zdb(self, arguments: list[str]) -> int:
@@ -152,11 +172,11 @@ class DiskPrograms(Base):
         disk, _partition = self._device(path)
         for name, pool in self.state.pools.items():
             if any(leaf.disk == disk for leaf in pool.leaves):
+                hostid = f"    hostid: {pool.hostid}\n" if pool.hostid else ""
                 self.say(
                     f"------------------------------------\nLABEL 0 \n------------------------------------\n"
                     f"    version: 5000\n    name: '{name}'\n    state: {int(pool.exported)}\n    txg: 4\n"
-                    f"    pool_guid: {pool.guid}\n    errata: 0\n    hostid: {pool.hostid}\n"
-                    f"    hostname: '{pool.hostname}'"
+                    f"    pool_guid: {pool.guid}\n    errata: 0\n{hostid}    hostname: '{pool.hostname}'"
                 )
                 return 0
         raise self.fail("failed to unpack label 0")

@@ -16,7 +16,8 @@ FIRST = "scsi-35000c500a000000"
 @dataclass
 class LabDisk:
     """ids: its names below /dev/disk/by-id.  signatures: what wipefs finds, by partition (`` is the disk itself), each
-    a pair of type and label.  mountpoint, holder: who has it in use; a holder is a pair of lsblk's type and a name."""
+    a pair of type and label.  mountpoint, holder: who has it in use; a holder is a pair of lsblk's type and a name.
+    group: LVM's volume group.  broken: it cannot be read."""
 
     ids: tuple[str, ...]
     size: int = GIB
@@ -24,6 +25,8 @@ class LabDisk:
     signatures: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     mountpoint: str = ""
     holder: tuple[str, str] = ("", "")
+    group: str = ""
+    broken: bool = False
 
 
 def first_disks(count: int = 12) -> dict[str, LabDisk]:

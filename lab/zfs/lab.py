@@ -57,9 +57,9 @@ class ZfsLab:
         self._server = _Server(str(socket), self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         # The clock is the stand-in's for whoever asks as the modules do; all else is for the real program.
-        real = shutil.which("date")
         programs = dict.fromkeys(("zfs", "zpool", *disk_programs.NAMES), "")
-        programs["date"] = f'[ "$*" = +%s ] || exec {real} "$@"\n'
+        for name, question in {"date": "+%s", **disk_programs.ONE_QUESTION}.items():
+            programs[name] = f'[ "$*" = "{question}" ] || exec {shutil.which(name)} "$@"\n'
         for name, otherwise in programs.items():
             program = self.path / name
             client = Path(__file__).with_name("client.py")
@@ -152,7 +152,8 @@ class ZfsLab:
         if name == "date":
             return 0, [(1, str(self.state.now()))]
         with self._lock:
-            if name in disk_programs.NAMES:
+            of_disks = name in disk_programs.NAMES or name in disk_programs.ONE_QUESTION
+            if of_disks:
                 program: Base = DiskPrograms(self.state)
                 words, reading = [name, *words], "--all" not in words
             else:
@@ -162,7 +163,7 @@ class ZfsLab:
                 reading = reading and not (name == "zpool" and words[:1] == ["import"] and len(words) > 1)
             failing = False
             if not reading:
-                self.state.log.append(words if name in disk_programs.NAMES else [name, *words])
+                self.state.log.append(words if of_disks else [name, *words])
                 failing = self.state.fail_at == len(self.state.log)
             if failing and not self.state.lost:
                 return 1, [(2, "internal error: the lab lets this write fail")]

@@ -38,7 +38,7 @@ options:
     default: 120
 requirements:
   - OpenZFS 2.1 or later on the managed host, with C(zfs), C(zpool) and C(zdb)
-  - C(lsblk) of util-linux 2.37 or later, C(readlink), C(udevadm) and C(hostid)
+  - C(lsblk) of util-linux 2.37 or later, C(readlink), C(uname) and C(od), and C(udevadm)
 seealso:
   - module: hospital.continuity.zfs_pool
   - module: hospital.continuity.zfs_dataset

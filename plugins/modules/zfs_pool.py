@@ -131,7 +131,7 @@ options:
     default: 120
 requirements:
   - OpenZFS 2.1 or later on the managed host, with C(zfs), C(zpool) and C(zdb)
-  - C(lsblk) and C(wipefs) of util-linux 2.37 or later, C(readlink), C(udevadm) and C(hostid)
+  - C(lsblk) and C(wipefs) of util-linux 2.37 or later, C(readlink), C(uname) and C(od), and C(udevadm)
 notes:
   - "Words for O(allow): V(wipe_disk:<disk>) lets what is on that disk be wiped when it comes into a pool. A disk that
     is mounted, or belongs to an imported pool, to LVM or to another device, is refused with the word too."

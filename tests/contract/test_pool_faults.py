@@ -25,7 +25,7 @@ def zfs(system_of: Callable[[str], Any]) -> Iterator[Any]:
 
 
 def item(*disks: str, **more: Any) -> dict[str, Any]:
-    return {"name": POOL, "layout": [{"disks": list(disks)}], **more}
+    return {"name": POOL, "layout": [{"type": "disk", "disks": list(disks)}], **more}
 
 
 def refusal(zfs: Any, *config: Any, **arguments: Any) -> str:
@@ -85,6 +85,9 @@ def test_a_disk_of_an_exported_pool(zfs: Any) -> None:
     zfs.zpool("export", POOL)
     other = {"name": f"{PREFIX}other", "layout": [{"disks": [zfs.disks[0]]}]}
     assert f"a label of the ZFS pool {POOL}" in refusal(zfs, other)
+    # A word that was left in an inventory does not wipe a pool that only got another name.
+    message = refusal(zfs, other, allow=[f"wipe_disk:{zfs.disks[0]}"])
+    assert f"pool {POOL}, which waits to be imported, loses disk {zfs.disks[0]}" in message
 
 
 def test_a_disk_that_is_not_there(zfs: Any) -> None:
@@ -138,6 +141,61 @@ def test_an_exported_pool_is_imported_and_then_set_right(zfs: Any) -> None:
     assert "-f" not in [word for argv in zfs.lab.log for word in argv]
     with zfs.unwritten():
         assert not succeeded(zfs.run("zfs_pool", [wanted])).changed
+
+
+@pytest.mark.parametrize(
+    ("hostid", "hostname"),
+    [(0x3D12120F, "clone"), (0, "without"), (0, "lab")],
+    ids=["a clone", "no hostid", "none here"],
+)
+def test_equal_host_ids_do_not_prove_that_a_pool_is_ours(zfs: Any, hostid: int, hostname: str) -> None:
+    """Cloned hosts have one hostid, many have none: ZFS itself would not even ask to be forced."""
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.zpool("export", POOL)
+    with zfs.lab.change() as state:
+        state.pools[POOL].hostid, state.pools[POOL].hostname = hostid, hostname
+    assert f"import_foreign_pool:{POOL}" in refusal(zfs, item(zfs.disks[0]))
+
+
+def test_a_label_that_cannot_be_read_is_nobody_s_for_certain(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.zpool("export", POOL)
+    with zfs.lab.change() as state:
+        state.disks["sda"].signatures["1"] = []
+    assert "cannot be told" in refusal(zfs, item(zfs.disks[0]))
+
+
+def test_a_disk_that_cannot_be_looked_at_is_not_blank(zfs: Any) -> None:
+    with zfs.lab.change() as state:
+        state.disks["sda"].broken = True
+    message = refusal(zfs, item(*zfs.disks[:2]), allow=[f"wipe_disk:{zfs.disks[0]}"])
+    assert f"disk {zfs.disks[0]} cannot be looked at" in message and "Input/output error" in message
+    assert f"disk {zfs.disks[1]}" not in message
+
+
+def test_a_disk_of_a_volume_group_without_active_volumes(zfs: Any) -> None:
+    """The volume group of the whole cluster, on a node that runs no guest."""
+    with zfs.lab.change() as state:
+        state.disks["sda"].signatures[""], state.disks["sda"].group = [("LVM2_member", "")], "guests"
+    assert "belongs to the volume group guests" in refusal(zfs, item(zfs.disks[0]), allow=[f"wipe_disk:{zfs.disks[0]}"])
+
+
+def test_what_zfs_would_refuse_is_found_before_a_disk_is_wiped(zfs: Any) -> None:
+    zfs.make_filesystem(zfs.disks[0])
+    wrong = item(zfs.disks[0], fs_properties={"compression": "bogus"})
+    assert "compression" in refusal(zfs, wrong, allow=[f"wipe_disk:{zfs.disks[0]}"])
+
+
+def test_a_broken_disk_that_is_declared_by_another_of_its_names(zfs: Any) -> None:
+    """It has no names any more by which to tell that both are one; the rest of the role must not fail for that."""
+    first, second = (disk.ids for disk in list(zfs.lab.state.disks.values())[:2])
+    declared = {"name": POOL, "layout": [{"type": "mirror", "disks": [first[0], second[1]]}]}
+    succeeded(zfs.run("zfs_pool", [{"name": POOL, "layout": [{"type": "mirror", "disks": [first[0], second[0]]}]}]))
+    with zfs.lab.change() as state:
+        state.disks["sdb"].present = False
+    with zfs.unwritten():
+        result = succeeded(zfs.run("zfs_pool", [declared]))
+    assert not result.changed and f"disk {second[0]} is UNAVAIL" in result.data["unmet"][0]
 
 
 @pytest.mark.parametrize("exported", [True, False], ids=["let-go", "not-let-go"])

@@ -146,7 +146,6 @@ class ZfsHost:
             yield
         finally:
             self.sh("mv /run/hct-hostid /etc/hostid" if had else "rm -f /etc/hostid")
-            self.sh('hostname "$(cat /run/hct-hostname)"; rm /run/hct-hostname')
 
     # -- the modules ------------------------------------------------------------------------------------------------
 

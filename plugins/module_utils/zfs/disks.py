@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError
 
-COLUMNS = "NAME,PATH,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,PTTYPE,MOUNTPOINTS"
+COLUMNS = "NAME,KNAME,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,PTTYPE,MOUNTPOINTS"
 
 _SYSTEM = ("/", "/boot", "/boot/efi", "/usr", "/var", "/etc")
 # What sits on a disk and keeps it in use, by lsblk's TYPE.
@@ -39,10 +39,12 @@ _FOUND = {
 
 @dataclass(frozen=True)
 class Device:
-    """A disk or partition as lsblk shows it. size in bytes."""
+    """A disk or partition as lsblk shows it. path: by the kernel's own name, which links are resolved to; a mapped
+    device is /dev/dm-0, and `name` is what people call it. size in bytes."""
 
     path: str
     type: str
+    name: str = ""
     size: int = 0
     readonly: bool = False
     fstype: str = ""
@@ -79,8 +81,9 @@ def parsed_devices(text: str) -> list[Device]:
 
 def _device(raw: Mapping[str, Any]) -> Device:
     return Device(
-        path=str(raw.get("path") or f"/dev/{raw['name']}"),
+        path=f"/dev/{raw.get('kname') or raw['name']}",
         type=str(raw.get("type") or ""),
+        name=str(raw["name"]),
         size=int(raw.get("size") or 0),
         readonly=bool(raw.get("ro")) and str(raw.get("ro")) != "0",
         fstype=str(raw.get("fstype") or ""),
@@ -110,12 +113,15 @@ def parsed_signatures(text: str, devices: Sequence[Device]) -> list[Signature]:
 @dataclass(frozen=True)
 class Disk:
     """A disk that somebody means. name: as it was written, below /dev/disk/by-id.  device: None where there is none.
-    pools: imported pools by the path of a device in them."""
+    pools: imported pools by the path of a device in them.  groups: volume groups of LVM that it belongs to.
+    unreadable: why it could not be looked at."""
 
     name: str
     device: Optional[Device]
     signatures: tuple[Signature, ...] = ()
     pools: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    unreadable: str = ""
 
     @property
     def uses(self) -> list[str]:
@@ -131,7 +137,12 @@ class Disk:
             if one is not self.device:
                 holder = _HOLDERS.get("raid" if one.type.startswith("raid") else one.type)
                 if holder:
-                    result.append(f"holds {holder.format(one.path.rpartition('/')[2])}")
+                    result.append(f"holds {holder.format(one.name)}")
+        result.extend(
+            f"belongs to the volume group {group} (vgremove or vgreduce comes first)" for group in self.groups
+        )
+        if self.unreadable:
+            result.append(f"cannot be looked at, so nobody knows what is on it ({self.unreadable})")
         if self.device.readonly:
             result.append("is read-only")
         if self.device.type in ("rom", "tape", "loop"):
@@ -171,6 +182,15 @@ class Disk:
         if partitions and not any("partition table" in text for text in result):
             result.insert(0, "a partition table")
         return result
+
+    @property
+    def pool_guids(self) -> set[str]:
+        """The GUIDs of the pools whose labels it has."""
+        return (
+            {one.uuid for one in self.device.walk() if one.fstype == "zfs_member" and one.uuid}
+            if self.device
+            else set()
+        )
 
     @property
     def wiping(self) -> list[tuple[str, ...]]:

@@ -37,7 +37,9 @@ def health(
     found.extend((WARNING, f"{text[0].upper()}{text[1:]}.") for text in sickness(pool))
     if designed and not left:
         found.append((CRITICAL, "No further disk may fail: what redundancy there was is used up."))
-    elif not designed and pool.vdevs:
+    elif not pool.vdevs:
+        found.append((CRITICAL, "Its vdevs could not be read."))
+    elif not designed:
         found.append((OK, NO_REDUNDANCY))
     for vdev in (*pool.leaves,):
         if any(vdev.errors):
@@ -124,7 +126,10 @@ def _scrub(
     if scan.errors:
         found.append((WARNING, f"The last {scan.function} met {scan.errors} errors."))
     if scan.function == "scrub" and scan.state in ("scanning", "paused"):
-        return 0
+        since = max(0, int(now - scan.start)) if scan.start else 0
+        if since > SCRUB_SECONDS:
+            found.append((WARNING, f"A scrub was begun {since // DAY} days ago and is not over ({scan.state})."))
+        return since if scan.state == "paused" else 0
     ended = scan.end if scan.function == "scrub" and scan.state == "finished" else last_scrub
     if ended is None:
         if now - created > SCRUB_SECONDS:

@@ -145,7 +145,7 @@ def _row(raw: Any) -> Row:
         raise ValueError(f"disk {sorted(twice)[0]} is in two places")
     data, spares = _count(given, "draid_data"), _count(given, "draid_spares")
     row = Row(vdev_class, sort, tuple(sorted(disks)), data, spares, str(given.get("state", PRESENT)))
-    _check(row)
+    _check(row, typed="type" in given)
     return row
 
 
@@ -159,7 +159,9 @@ def _count(given: Mapping[str, Any], name: str) -> int:
     return number
 
 
-def _check(row: Row) -> None:
+def _check(row: Row, *, typed: bool) -> None:
+    if row.type == DISK and len(row.disks) > 1 and row.vdev_class in DATA and not typed:
+        raise ValueError("several disks need a type; write type: disk if they shall stand alone, without redundancy")
     if not row.disks:
         raise ValueError(f"the {row.vdev_class} {row.type} has no disks")
     if row.state not in (PRESENT, ABSENT):

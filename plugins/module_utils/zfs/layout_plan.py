@@ -103,6 +103,8 @@ def sickness(pool: PoolStatus) -> list[str]:
     for leaf in pool.leaves:
         if leaf.state not in ("ONLINE", "AVAIL", "INUSE"):
             result.append(f"disk {leaf.disk} is {leaf.state}")
+        elif leaf.resilvering:
+            result.append(f"disk {leaf.disk} is resilvering")
     for vdevs in pool.vdevs.values():
         for vdev in vdevs:
             for slot in vdev.slots:
@@ -156,10 +158,15 @@ class _Planner:
 
     def replacements(self, wanted: Mapping[str, str]) -> None:
         for old, new in wanted.items():
-            if self.holding(new):
+            place, there = self.holding(old) or self._by_guid(old), self.holding(new)
+            if there is not None and (place is None or place[2].guid == there[2].guid):
                 continue
-            place = self.holding(old) or self._by_guid(old)
-            if place is None:
+            if there is not None:
+                self.problems.append(
+                    f"replace: {new} is in the pool already ({there[0]} {there[1].name}), and {old} is too; take {new} "
+                    "out first, with state: absent where it is a spare, cache or log"
+                )
+            elif place is None:
                 self.problems.append(f"replace: the pool has no disk {old}")
             elif place[0] in (CACHE, SPARE):
                 self.problems.append(
@@ -349,6 +356,11 @@ def planned(pool: PoolStatus, layout: Optional[Rows], replace: Mapping[str, str]
     sick = sickness(pool)
     if sick:
         planner.unmet[:0] = [f"{', '.join(sick)}; nothing about its layout is planned until it is sound again."]
+        changes = planner.changes
+        if "removal" in pool.moving:
+            # It takes its time after zpool has returned, and until then the vdev is still there.
+            planner.unmet += [f"{one.described} waits for the removal." for one in changes if one.verb == REMOVE]
+            planner.changes = [one for one in changes if one.verb != REMOVE]
         wanted = [*(change.described for change in planner.changes), *planner.problems]
         if wanted:
             by_hand = [f"zpool replace {pool.name} {change.old} {BY_ID}{change.new}" for change in planner.changes]
@@ -379,7 +391,7 @@ def redundancy(pool: PoolStatus) -> int:
 def _places(vdev: Vdev) -> list[bool]:
     """For each place of a vdev whether a sound disk is in it."""
     if not vdev.children:
-        return [vdev.state == "ONLINE"]
+        return [vdev.state == "ONLINE" and not vdev.resilvering]
     if vdev.type in (REPLACING, SPARING):
         return [any(leaf.state == "ONLINE" and not leaf.resilvering for leaf in vdev.leaves)]
     return [sound for child in vdev.children for sound in _places(child)]
@@ -405,6 +417,6 @@ def _names(slots: Sequence[Slot]) -> str:
 
 def _use_replace(vdev: Vdev, missing: Sequence[str], extra: Sequence[Slot]) -> str:
     return (
-        f"{vdev.name} has {_names(extra)} where {', '.join(missing)} is listed; if one shall take the other's place, "
-        f"say so with replace: {{{extra[0].disk}: {missing[0]}}}"
+        f"{vdev.name} has {_names(extra)} where {', '.join(missing)} is listed: list {_names(extra)} if it was "
+        f"replaced by hand; only if {missing[0]} shall take its place, say replace: {{{extra[0].disk}: {missing[0]}}}"
     )

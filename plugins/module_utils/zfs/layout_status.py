@@ -68,10 +68,14 @@ class Vdev:
 
     @property
     def disk(self) -> str:
-        """The name of a leaf's disk: of a whole disk without its partition. One that is missing is named by GUID."""
-        name = self.path if self.name.isdigit() and self.path else self.name
-        if name == self.path and self.name.isdigit():
-            name = re.sub(r"-part1$", "", name)
+        """The name of a leaf's disk: of a whole disk without its partition.
+
+        One that is missing is named by GUID, and was somewhere once. Where that was sdX, another disk may be there now:
+        only a lasting name is believed.
+        """
+        name = self.name
+        if self.name.isdigit() and self.path.startswith(BY_ID):
+            name = re.sub(r"-part1(/old)?$", "", self.path)
         return name[len(BY_ID) :] if name.startswith(BY_ID) else name.rpartition("/")[2]
 
     @property
@@ -166,9 +170,12 @@ def from_json(text: str) -> dict[str, PoolStatus]:
 def _pool_from_json(raw: Mapping[str, Any]) -> PoolStatus:
     root: Mapping[str, Any] = next(iter(raw.get("vdevs", {}).values()), {})
     vdevs: dict[str, tuple[Vdev, ...]] = {}
+    scan = _scan_from_json(raw.get("scan_stats", {}))
+    if any(str(one.get("state", "")).upper() == "ACTIVE" for one in _mappings(raw.get("rebuild_stats"))):
+        scan = Scan("resilver", "scanning")
     grouped = {NORMAL: root.get("vdevs", {}), **{which: raw[key] for key, which in _GROUPS.items() if key in raw}}
     for which, members in grouped.items():
-        found = tuple(_vdev_from_json(member) for member in members.values())
+        found = tuple(_vdev_from_json(member, resilvering=scan.resilvering) for member in members.values())
         vdevs[which] = tuple(vdev for vdev in found if vdev.type not in _GHOSTS)
     moving = [
         what
@@ -182,16 +189,28 @@ def _pool_from_json(raw: Mapping[str, Any]) -> PoolStatus:
         status=_one_line(str(raw.get("status", ""))),
         action=_one_line(str(raw.get("action", ""))),
         vdevs={which: found for which, found in vdevs.items() if found},
-        scan=_scan_from_json(raw.get("scan_stats", {})),
+        scan=scan,
         errors=_errors(root),
-        data_errors=int(raw.get("error_count", 0) or 0),
+        data_errors=_count(raw.get("error_count")),
         moving=" and ".join(moving),
     )
 
 
-def _vdev_from_json(raw: Mapping[str, Any]) -> Vdev:
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings in a mapping, itself included."""
+    if not isinstance(value, Mapping):
+        return []
+    return [value, *(inner for inner in value.values() if isinstance(inner, Mapping))]
+
+
+def _count(value: Any) -> int:
+    """A counter; what is none counts nothing, rather than to keep all pools from being read."""
+    return int(value) if str(value).isdigit() else 0
+
+
+def _vdev_from_json(raw: Mapping[str, Any], *, resilvering: bool) -> Vdev:
     name = str(raw["name"])
-    children = tuple(_vdev_from_json(child) for child in raw.get("vdevs", {}).values())
+    children = tuple(_vdev_from_json(child, resilvering=resilvering) for child in raw.get("vdevs", {}).values())
     return Vdev(
         name=name,
         type=_type(name, str(raw.get("vdev_type", ""))),
@@ -199,13 +218,14 @@ def _vdev_from_json(raw: Mapping[str, Any]) -> Vdev:
         guid=str(raw.get("guid", "")),
         path=str(raw.get("path", raw.get("was", ""))),
         errors=_errors(raw),
-        resilvering="scan_processed" in raw or bool(raw.get("resilver_deferred")),
+        # A scrub that repairs counts there too.
+        resilvering=(resilvering and "scan_processed" in raw) or bool(raw.get("resilver_deferred")),
         children=children,
     )
 
 
 def _errors(raw: Mapping[str, Any]) -> tuple[int, int, int]:
-    read, write, checksum = (int(raw.get(f"{name}_errors", 0) or 0) for name in ("read", "write", "checksum"))
+    read, write, checksum = (_count(raw.get(f"{name}_errors")) for name in ("read", "write", "checksum"))
     return read, write, checksum
 
 
@@ -373,7 +393,7 @@ def _scan_from_text(text: str) -> Scan:
         found = re.match(rf"{done} .* with (\d+) errors on {_STAMP}", text)
         if found:
             return Scan(function, "finished", None, stamp(found.group(2)), int(found.group(1)))
-        found = re.match(rf"{function} (in progress|paused) since {_STAMP}", text)
+        found = re.match(rf"{function}(?: \(\S+\))? (in progress|paused) since {_STAMP}", text)
         if found:
             state = "paused" if found.group(1) == "paused" else "scanning"
             started = re.search(rf"scrub started on {_STAMP}", text)
@@ -395,12 +415,18 @@ def stamp(text: str) -> Optional[int]:
 
 
 def begun_scrub(history: str) -> Optional[int]:
-    """When `zpool history` last tells of a scrub that was begun, in seconds since the epoch."""
-    found = re.findall(r"^(\d{4})-(\d\d)-(\d\d)\.(\d\d):(\d\d):(\d\d) zpool scrub (?!-[sp])", history, re.MULTILINE)
-    if not found:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in found[-1])
-    return int(time.mktime((year, month, day, hour, minute, second, 0, 0, -1)))
+    """When the last scrub was begun that `zpool history` does not tell the end of, in seconds since the epoch."""
+    begun: Optional[int] = None
+    pattern = r"^(\d{4})-(\d\d)-(\d\d)\.(\d\d):(\d\d):(\d\d) zpool scrub (.*)$"
+    for found in re.finditer(pattern, history, re.MULTILINE):
+        flags = {letter for word in found.group(7).split() if word.startswith("-") for letter in word[1:]}
+        if flags & {"s", "p"}:
+            # What was cancelled or stopped half-way has not looked at everything.
+            begun = None
+        elif "e" not in flags:
+            year, month, day, hour, minute, second = (int(found.group(number)) for number in range(1, 7))
+            begun = int(time.mktime((year, month, day, hour, minute, second, 0, 0, -1)))
+    return begun
 
 
 def _data_errors(text: str) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import (
@@ -27,6 +27,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_li
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.disks import Disk, same_disk
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import PoolMissing, ZfsError
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import Row, merged
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import PoolStatus
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool import (
     IMPORT,
     Contents,
@@ -36,6 +37,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool impor
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import Waiting
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_reading import PoolReading
 
+# Seconds for what must not be stopped half-way: replaying a log, taking up the destruction of much data.
+_PATIENCE = 3600
 _GONE = ("no such pool or dataset", "no such pool available")
 
 
@@ -75,7 +78,9 @@ class PoolBackend:
         items = []
         for item in declared.items:
             mine = members.get(str(item.key[0]), {})
-            items.append(_renamed(item, {disk: mine.get(where.get(disk, ""), disk) for disk in _disks_of(item)}))
+            names = {disk: mine.get(where.get(disk, ""), disk) for disk in _disks_of(item)}
+            names.update(_lost_alias(pools.get(str(item.key[0])), names, where))
+            items.append(_renamed(item, names))
         return replace(declared, items=tuple(items))
 
     def observe(self, kind: PoolKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
@@ -122,13 +127,16 @@ class PoolBackend:
                 uses = self._disks[disk].uses
                 problems += [f"{name}: disk {disk} {reason}" for reason in uses]
             problems += _unwritable(name, step)
-            if not problems and not any(self._disks[disk].carries for disk in mine):
-                problems += self._tried(kind, step)
+            if not problems:
+                # What is on a disk is somebody's to consent to; all else is found before anything is wiped.
+                full = any(self._disks[disk].carries for disk in mine)
+                problems += self._tried(kind, step, "-f" if full else "")
         return problems
 
-    def _tried(self, kind: PoolKind, step: Step) -> list[str]:
+    def _tried(self, kind: PoolKind, step: Step, flag: str) -> list[str]:
         result = []
-        for argv in kind.trials(step):
+        for trial in kind.trials(step):
+            argv = (*trial[:3], flag, *trial[3:]) if flag else trial
             done = self._zfs.attempt(argv)
             if done.status != 0:
                 said = " ".join(line.strip() for line in done.errors.splitlines() if "use '-f'" not in line)
@@ -137,14 +145,25 @@ class PoolBackend:
 
     def consents(self, kind: PoolKind, plan: Plan, declared: Declaration) -> Mapping[Key, Sequence[Consent]]:
         """A disk that carries anything is wiped only if that very disk is named."""
-        return {
-            step.key: [
-                Consent(f"wipe_disk:{disk}", f"disk {disk} carries {listed(self._disks[disk].carries)}, which is lost")
-                for disk in new_disks(step)
-                if disk in self._disks and self._disks[disk].carries
+        full = {name: disk for name, disk in self._disks.items() if disk.carries}
+        waiting = self.reading.waiting() if any(disk.pool_guids for disk in full.values()) else []
+        result: dict[Key, list[Consent]] = {}
+        for step in plan:
+            mine = [full[name] for name in new_disks(step) if name in full]
+            result[step.key] = [
+                Consent(f"wipe_disk:{disk.name}", f"disk {disk.name} carries {listed(disk.carries)}, which is lost")
+                for disk in mine
             ]
-            for step in plan
-        }
+            # It may be the very pool, under another name: a word that was left in an inventory is not enough.
+            result[step.key] += [
+                Consent(
+                    f"destroy_pool:{pool.name}", f"pool {pool.name}, which waits to be imported, loses disk {disk.name}"
+                )
+                for disk in mine
+                for pool in waiting
+                if pool.guid in disk.pool_guids
+            ]
+        return result
 
     def verify(self, kind: PoolKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
         return kind.unmet(things, declared)
@@ -159,7 +178,8 @@ class PoolBackend:
             self._require_consented(step)
         warnings += self._wipe(new_disks(step))
         for argv in kind.commands(step):
-            warnings += self._zfs.write(argv)
+            slow = argv[1] in ("create", "destroy", "add")
+            warnings += self._zfs.write(argv, at_least=_PATIENCE if slow else 0)
         return warnings
 
     def _wipe(self, names: Sequence[str]) -> list[str]:
@@ -193,9 +213,16 @@ class PoolBackend:
     def _import(self, kind: PoolKind, step: Step) -> Sequence[str]:
         waiting: Waiting = step.facts["waiting"]
         force = ("-f",) if waiting.claimed else ()
-        argv = ("zpool", "import", "-d", "/dev/disk/by-id", *force, waiting.guid or waiting.name)
+        name = waiting.guid or waiting.name
         try:
-            warnings = list(self._zfs.write(argv))
+            try:
+                argv = ("zpool", "import", "-d", "/dev/disk/by-id", *force, name)
+                warnings = list(self._zfs.write(argv, at_least=_PATIENCE))
+            except ZfsError as problem:
+                if "no such pool available" not in problem.text.lower():
+                    raise
+                # Disks without a serial number have no name there.
+                warnings = list(self._zfs.write(("zpool", "import", *force, name), at_least=_PATIENCE))
         except ZfsError as problem:
             if "import was successful" in problem.text.lower():
                 warnings = [problem.text]
@@ -227,6 +254,16 @@ class PoolBackend:
             for argv in kind.commands(further):
                 warnings += self._zfs.write(argv)
         return warnings
+
+
+def _lost_alias(pool: Optional[PoolStatus], names: Mapping[str, str], where: Mapping[str, str]) -> dict[str, str]:
+    """A disk that broke has no names any more, so that another name of it cannot be told for one. Where one declared
+    disk and one of the pool's are nowhere to be found, they are the same."""
+    lost = {leaf.disk for leaf in pool.leaves if leaf.state not in ("ONLINE", "AVAIL", "INUSE")} if pool else set()
+    lost -= set(names.values())
+    unknown = [disk for disk in names if not where.get(disk)]
+    unknown = [disk for disk in unknown if pool and disk not in {leaf.disk for leaf in pool.leaves}]
+    return {unknown[0]: lost.pop()} if len(lost) == len(unknown) == 1 else {}
 
 
 def _disks_of(item: Item) -> set[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import sections, table
@@ -14,8 +15,8 @@ _USABLE = ("ONLINE", "DEGRADED")
 
 @dataclass(frozen=True)
 class Waiting:
-    """One pool. members: its vdevs' names and what is wrong with them.  last_host: who used it last, where that is
-    another host.  claimed: ZFS imports it only when it is forced, because another host did not let go of it."""
+    """One pool. members: its vdevs' names and what is wrong with them.  last_host: who used it last, where that is not
+    certainly this host.  claimed: ZFS imports it only when it is forced, because another host did not let go of it."""
 
     name: str
     guid: str
@@ -47,12 +48,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Label:
-    """What the label on a disk says of its pool. hostid 0: nothing."""
+    """What the label on a disk says of its pool. hostid 0: nothing.  txg: the higher, the newer the label."""
 
     pool: str = ""
     guid: str = ""
     hostid: int = 0
     hostname: str = ""
+    txg: int = 0
 
 
 def parsed_waiting(text: str) -> list[Waiting]:
@@ -77,13 +79,22 @@ def parsed_label(text: str) -> Label:
     """`zdb -l DEVICE`: the first label."""
     values: dict[str, str] = {}
     for line in text.splitlines():
-        found = re.match(r"^    (name|pool_guid|hostid|hostname): '?(.*?)'?$", line)
+        found = re.match(r"^    (name|pool_guid|hostid|hostname|txg): '?(.*?)'?$", line)
         if found:
             values.setdefault(found.group(1), found.group(2))
-    hostid = values.get("hostid", "")
-    return Label(
-        values.get("name", ""),
-        values.get("pool_guid", ""),
-        int(hostid) if hostid.isdigit() else 0,
-        values.get("hostname", ""),
-    )
+    hostid, txg = (int(text) if text.isdigit() else 0 for text in (values.get("hostid", ""), values.get("txg", "")))
+    return Label(values.get("name", ""), values.get("pool_guid", ""), hostid, values.get("hostname", ""), txg)
+
+
+def last_host(labels: Sequence[Label], guid: str, hostid: int, hostname: str) -> str:
+    """Who used a pool last, in words; empty where that was certainly this host, of that hostid (0: none) and name.
+
+    Equal host ids prove nothing by themselves: cloned hosts have the same one, and many have none.
+    """
+    mine = [label for label in labels if label.guid == guid]
+    if not mine:
+        return "that cannot be told, its labels cannot be read"
+    newest = max(mine, key=lambda label: label.txg)
+    if newest.hostid == hostid and newest.hostname in ("", hostname):
+        return ""
+    return f"{newest.hostname or 'without a name'} ({newest.hostid:08x})"

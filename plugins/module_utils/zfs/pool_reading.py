@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Optional
 
+from ansible_collections.hospital.continuity.plugins.module_utils.command import ProgramMissing
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import (
     CommandLine,
     Dependant,
@@ -35,6 +36,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_sta
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool import PROPERTIES
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import (
     Waiting,
+    last_host,
     parsed_label,
     parsed_waiting,
 )
@@ -74,7 +76,8 @@ class PoolReading:
 
     def _with_names(self, pool: PoolStatus) -> PoolStatus:
         """The pool with disks that were imported as sdX by their lasting names."""
-        unnamed = [leaf for leaf in pool.leaves if leaf.path and not leaf.path.startswith(BY_ID)]
+        # Where a missing disk was, another one may be now.
+        unnamed = [leaf for leaf in pool.leaves if leaf.path and not leaf.path.startswith(BY_ID) and not _missing(leaf)]
         if not unnamed:
             return pool
         names = {leaf.guid: self._by_id(leaf) for leaf in unnamed}
@@ -131,20 +134,17 @@ class PoolReading:
         found = parsed_waiting(self._zfs.read(("zpool", "import")))
         if not found:
             return []
-        mine = self._hostid()
+        hostid, hostname = self._hostid(), self._zfs.attempt(("uname", "-n")).output.strip()
         devices = parsed_devices(self._lsblk(()))
-        members = {one.uuid: one.path for root in devices for one in root.walk() if one.fstype == "zfs_member"}
-        result = []
-        for pool in found:
-            path = members.get(pool.guid)
-            label = parsed_label(self._zfs.attempt(("zdb", "-l", path)).output) if path else None
-            if label is not None and label.hostid and mine and label.hostid != mine:
-                pool = replace(pool, last_host=f"{label.hostname or 'without a name'} ({label.hostid:08x})")
-            result.append(pool)
-        return result
+        guids = {pool.guid for pool in found}
+        members = sorted({one.path for root in devices for one in root.walk() if one.uuid in guids})
+        labels = [parsed_label(self._zfs.attempt(("zdb", "-l", path)).output) for path in members]
+        return [replace(pool, last_host=last_host(labels, pool.guid, hostid, hostname)) for pool in found]
 
     def _hostid(self) -> int:
-        text = self._zfs.attempt(("hostid",)).output.strip()
+        """What ZFS writes into labels: the content of /etc/hostid, and nothing where there is none. The program hostid
+        makes one up then."""
+        text = self._zfs.attempt(("od", "-An", "-tx4", "/etc/hostid")).output.strip()
         try:
             return int(text, 16)
         except ValueError:
@@ -170,17 +170,20 @@ class PoolReading:
 
     def disks(self, names: Sequence[str]) -> dict[str, Disk]:
         """What is on disks and who uses them."""
+        self._zfs.attempt(("udevadm", "settle"))
         paths = self.paths(names)
         there = sorted({path for path in paths.values() if path})
         devices = {one.path: one for one in parsed_devices(self._lsblk(there))} if there else {}
-        signatures = self._signatures(list(devices.values()))
+        signatures, unreadable = self._signatures(list(devices.values()))
         members = self._members()
         result = {}
         for name in names:
             device = devices.get(paths[name])
             inside = {one.path for one in device.walk()} if device else set()
             found = tuple(sign for sign in signatures if sign.path in inside)
-            result[name] = Disk(name, device, found, members)
+            groups = tuple(self._volume_groups(found))
+            why = unreadable.get(device.path, "") if device else ""
+            result[name] = Disk(name, device, found, members, groups, why)
         return result
 
     def _lsblk(self, paths: Sequence[str]) -> str:
@@ -192,17 +195,46 @@ class PoolReading:
             raise ZfsError(f"lsblk answered: {done.errors.strip()}.", hint="util-linux 2.37 or later is needed.")
         return done.output
 
-    def _signatures(self, devices: Sequence[Device]) -> list[Signature]:
+    def _signatures(self, devices: Sequence[Device]) -> tuple[list[Signature], dict[str, str]]:
+        """What is on devices, and why one of them could not be looked at, by its path: that one is not blank."""
         every = sorted({one.path for root in devices for one in root.walk()})
         if not every:
-            return []
+            return [], {}
         done = self._zfs.attempt(("wipefs", "--no-act", "--json", *every))
-        # A device that is in use may refuse to be looked at; who uses it is told by lsblk.
-        return parsed_signatures(done.output, devices)
+        if done.status == 0:
+            return parsed_signatures(done.output, devices), {}
+        if len(devices) == 1:
+            said = " ".join(done.errors.split()) or f"exit code {done.status}"
+            return [], {devices[0].path: said.rstrip(".")}
+        signatures: list[Signature] = []
+        unreadable: dict[str, str] = {}
+        for one in devices:
+            found, why = self._signatures([one])
+            signatures += found
+            unreadable.update(why)
+        return signatures, unreadable
+
+    def _volume_groups(self, signatures: Iterable[Signature]) -> list[str]:
+        """The volume groups of LVM that have a disk, whether or not a volume of theirs is active here."""
+        result: list[str] = []
+        for sign in signatures:
+            if sign.type != "LVM2_member":
+                continue
+            try:
+                done = self._zfs.attempt(("pvs", "--noheadings", "-o", "vg_name", sign.path))
+            except ProgramMissing:
+                continue
+            result += [line.strip() for line in done.output.splitlines() if line.strip()]
+        return result
 
     def _members(self) -> Mapping[str, str]:
         """The devices of imported pools, by path."""
-        leaves = {leaf.path: name for name, pool in self.pools().items() for leaf in pool.leaves if leaf.path}
+        leaves = {
+            leaf.path: name
+            for name, pool in self.pools().items()
+            for leaf in pool.leaves
+            if leaf.path and not _missing(leaf)
+        }
         if not leaves:
             return {}
         listed = sorted(leaves)
@@ -212,6 +244,10 @@ class PoolReading:
     def last_scrub(self, name: str) -> Optional[int]:
         """When a scrub was last begun, from the pool's history: a resilver hides it from zpool status."""
         return begun_scrub(self._zfs.attempt(("zpool", "history", name)).output)
+
+
+def _missing(leaf: Vdev) -> bool:
+    return leaf.name.isdigit() or leaf.state in ("UNAVAIL", "REMOVED")
 
 
 def _named(vdev: Vdev, names: Mapping[str, str]) -> Vdev:

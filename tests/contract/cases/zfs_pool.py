@@ -59,7 +59,7 @@ CASE = Case(
         Option("layout", [MIRROR], [{"type": "raidz1", "disks": disks(0, 1)}], mode="fixed"),
         Option("layout.type", [MIRROR], mode="once"),
         Option("layout.class", [MIRROR, {"class": "log", "disks": disks(2, 2)}], mode="once"),
-        Option("layout.disks", [{"disks": disks(0, 1)}], mode="once"),
+        Option("layout.disks", [{"type": "disk", "disks": disks(0, 1)}], mode="once"),
         Option(
             "layout.draid_data",
             [{"type": "draid1", "draid_data": 2, "disks": disks(0, 3)}],
@@ -129,7 +129,7 @@ CASE = Case(
             NAME,
             setup=existing([{"disks": disks(0, 0)}]),
         ),
-        Scenario(f"import_foreign_pool:{NAME}", {"config": [BASE]}, "other", setup=foreign),
+        Scenario(f"import_foreign_pool:{NAME}", {"config": [BASE]}, NAME, setup=foreign),
         Scenario(f"change_pool_layout:{NAME}", {"config": [REPLACED]}, disk(1), setup=existing([MIRROR])),
     ),
     info="pool",

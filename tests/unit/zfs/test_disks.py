@@ -101,6 +101,17 @@ def test_a_disk_of_an_imported_pool() -> None:
     assert disk(entry, pools={"/dev/sda1": "backup"}).uses == ["belongs to the imported pool backup"]
 
 
+def test_a_mapped_device_goes_by_the_name_that_links_lead_to() -> None:
+    multipath = disk(block("mpatha", "mpath", kname="dm-3"), pools={"/dev/dm-3": "backup"})
+    assert multipath.device is not None and multipath.device.path == "/dev/dm-3"
+    assert multipath.uses == ["belongs to the imported pool backup"]
+
+
+def test_what_cannot_be_looked_at_or_is_lvm_s_is_not_free() -> None:
+    assert "nobody knows what is on it" in disk(block(), unreadable="Input/output error").uses[0]
+    assert "volume group guests" in disk(block(fstype="LVM2_member"), groups=("guests",)).uses[0]
+
+
 def test_a_disk_that_is_not_there() -> None:
     assert Disk(NAME, None).uses == [f"is not there: there is no /dev/disk/by-id/{NAME}"]
     assert Disk(NAME, None).wiping == []

@@ -65,6 +65,8 @@ def test_one_volume_of_a_hardware_raid_is_well_and_told() -> None:
         (replace(WELL, scan=Scan("scrub", "finished", None, NOW - 50 * DAY)), {}, "warning", "50 days ago"),
         (replace(WELL, scan=Scan()), {}, "warning", "never scrubbed"),
         (replace(WELL, scan=Scan("scrub", "finished", None, NOW - DAY, errors=1)), {}, "warning", "met 1 errors"),
+        (replace(WELL, scan=Scan("scrub", "paused", NOW - 400 * DAY)), {}, "warning", "400 days ago and is not over"),
+        (replace(WELL, vdevs={}), {}, "critical", "could not be read"),
         (replace(WELL, scan=Scan("resilver", "scanning", NOW)), {"last_scrub": NOW - DAY}, "warning", "resilvering"),
         (
             replace(WELL, scan=Scan("resilver", "finished", None, NOW)),

@@ -334,6 +334,21 @@ def test_replacing_by_the_number_of_the_vdev() -> None:
     assert planned(after_all(pool, plan.changes), None, {number: "scsi-9"}).changes == ()
 
 
+def test_a_disk_that_is_elsewhere_in_the_pool_takes_nobody_s_place() -> None:
+    pool = pool_of(merged([*MIRRORS, Row("spare", "disk", ("scsi-7",))]))
+    for new, where in (("scsi-7", "spare"), ("scsi-3", "mirror-1")):
+        plan = planned(pool, None, {"scsi-2": new})
+        assert not plan.changes and where in plan.problems[0], "nothing happens, and that is said"
+
+
+def test_a_removal_that_goes_on_is_waited_for() -> None:
+    whole = merged([*MIRRORS, Row("special", "mirror", ("a", "b"))])
+    pool = replace(pool_of(whole), moving="a removal")
+    plan = planned(pool, (Row("special", "mirror", ("a", "b"), state="absent"),), {})
+    assert (plan.changes, plan.problems) == ((), ())
+    assert any("waits for the removal" in text for text in plan.unmet)
+
+
 def test_a_replacement_under_way_is_not_planned_again() -> None:
     pool = sickened(pool_of(MIRRORS), "replacing", 0)
     old, new = pool.vdevs["normal"][0].slots[0].disk, pool.vdevs["normal"][0].slots[0].others[0]
@@ -368,6 +383,7 @@ def test_a_layout_is_the_same_however_it_is_written(whole: Rows) -> None:
         ({"disks": ["nvme0n1"]}, "another disk after the next boot"),
         ({"disks": ["/dev/disk/by-path/x"]}, "no name below /dev/disk/by-id"),
         ({"disks": []}, "has no disks"),
+        ({"disks": ["a", "b"]}, "need a type"),
         ({"type": "mirror", "disks": ["a"]}, "at least 2"),
         ({"type": "raidz2", "disks": ["a", "b"]}, "at least 3"),
         ({"type": "draid1", "draid_data": 4, "disks": ["a", "b"]}, "at least 5"),

@@ -22,7 +22,12 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_sta
     from_text,
     stamp,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import parsed_label, parsed_waiting
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import (
+    Label,
+    last_host,
+    parsed_label,
+    parsed_waiting,
+)
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "zfs"
 DISK = "scsi-35000c500a000000"
@@ -206,10 +211,53 @@ def test_whose_label_it_is() -> None:
     assert parsed_label("failed to unpack label 0").hostid == 0
 
 
+@pytest.mark.parametrize(
+    ("labels", "ours"),
+    [
+        ([Label("tank", "1", 7, "lab", 5)], True),
+        ([Label("tank", "1", 8, "lab", 5)], False),
+        ([Label("tank", "1", 7, "clone", 5)], False),
+        ([Label("tank", "1", 0, "lab", 5)], False),
+        ([Label("tank", "1", 8, "other", 4), Label("tank", "1", 7, "lab", 9)], True),
+        ([Label("old", "2", 7, "lab", 9)], False),
+        ([], False),
+    ],
+)
+def test_who_used_a_pool_last(labels: list[Label], ours: bool) -> None:
+    """By the newest of its labels, and never for certain by the hostid alone."""
+    assert (last_host(labels, "1", 7, "lab") == "") == ours
+
+
+def test_a_missing_disk_is_not_called_by_the_name_of_what_is_there_now() -> None:
+    missing = Vdev("1526306138123456789", "disk", "UNAVAIL", path="/dev/sdb1")
+    assert missing.disk == "1526306138123456789"
+    assert replace(missing, path=f"/dev/disk/by-id/{DISK}2-part1").disk == f"{DISK}2"
+
+
+def test_a_disk_that_resilvers_is_no_redundancy_yet() -> None:
+    text = (
+        "  pool: backup\n state: ONLINE\n  scan: resilver (mirror-0) in progress since Sat Nov 21 23:59:20 2026\n"
+        "config:\n\n\tNAME        STATE     READ WRITE CKSUM\n\tbackup      ONLINE       0     0     0\n"
+        f"\t  mirror-0  ONLINE       0     0     0\n\t    {DISK}1  ONLINE       0     0     0\n"
+        f"\t    {DISK}2  ONLINE       0     0     0  (resilvering)\n\nerrors: No known data errors\n"
+    )
+    pool = from_text(text, "", "")["backup"]
+    assert pool.scan.resilvering
+    assert f"disk {DISK}2 is resilvering" in sickness(pool)
+    assert redundancy(pool) == 0
+
+
+def test_a_counter_that_is_no_number_keeps_nothing_from_being_read() -> None:
+    text = recorded(CLASSES, "zpool status -j --json-int hct-pool").replace('"read_errors":0', '"read_errors":"1.2K"')
+    assert from_json(text)["hct-pool"].layout
+
+
 def test_when_a_scrub_was_begun() -> None:
     history = (
-        "History for 'backup':\n2026-11-01.00:24:01 zpool scrub backup\n2026-11-02.00:00:00 zpool scrub -s backup\n"
+        "History for 'backup':\n2026-11-01.00:24:01 zpool scrub backup\n2026-11-02.00:00:00 zpool scrub -e backup\n"
         "2026-11-21.23:54:46 zpool add backup spare x\n"
     )
     assert begun_scrub(history) == stamp("Sun Nov  1 00:24:01 2026")
+    assert begun_scrub(f"{history}2026-11-22.00:00:00 zpool scrub -s backup\n") is None, "cancelled"
+    assert begun_scrub(f"{history}2026-11-22.00:00:00 zpool scrub -p backup\n") is None, "not gone on with"
     assert begun_scrub("") is None

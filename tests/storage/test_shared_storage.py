@@ -11,7 +11,7 @@ import pytest
 from lab.machine import STORAGE, Machine, join
 from lab.machine.targets import disk_target
 from tests.machine.plays import until
-from tests.machine.roles import converge, words
+from tests.storage.roles import converge, words
 
 CHANNELS = (1, 2, 3, 4)
 TARGET = "iqn.1984-05.com.example:ds3524"
