@@ -107,10 +107,10 @@ class Memory(Ranged):
 
 @dataclass(frozen=True)
 class ContainerCpuUnits(Ranged):
-    """PVE keeps the least weight for 0."""
+    """PVE keeps 2, the least weight, for less."""
 
     def canonical(self, value: Any) -> Any:
-        return super().canonical(value) or 2
+        return max(super().canonical(value), 2)
 
 
 @dataclass(frozen=True)
