@@ -110,7 +110,8 @@ class ContainerCpuUnits(Ranged):
     """PVE keeps 2, the least weight, for less."""
 
     def canonical(self, value: Any) -> Any:
-        return max(super().canonical(value), 2)
+        number = super().canonical(value)
+        return None if number is None else max(number, 2)
 
 
 @dataclass(frozen=True)
