@@ -226,7 +226,7 @@ def test_it_is_all_there_after_a_reset(node: Node) -> None:
     before = node.backups()
     assert before
     node.machine.reset()
-    until(lambda: node.active(), 120, lambda: node.machine.sh("zpool status; zfs mount; systemctl --failed"))
+    until(node.active, 120, lambda: node.machine.sh("zpool status; zfs mount; systemctl --failed"))
     assert node.backups() == before
     assert node.timers() == {f"zfs-scrub-monthly@{POOL}.timer"}
 

@@ -14,13 +14,13 @@ from lab.scst.control import Client, Problem
 from lab.scst.hardware import CHANGER
 
 _USAGE = """Usage:
-	mtx --version
-	mtx [ -f <loader-dev> ] noattach <more commands>
-	mtx [ -f <loader-dev> ] inquiry | inventory 
-	mtx [ -f <loader-dev> ] [altres] [nobarcode] status
-	mtx [ -f <loader-dev> ] [altres] [invert] load <storage-element-number> [<drive#>]
-	mtx [ -f <loader-dev> ] [altres] [invert] unload [<storage-element-number>][<drive#>]
-	mtx [ -f <loader-dev> ] [altres] [eepos eepos-number] transfer <storage-element-number> <storage-element-number>
+\tmtx --version
+\tmtx [ -f <loader-dev> ] noattach <more commands>
+\tmtx [ -f <loader-dev> ] inquiry | inventory 
+\tmtx [ -f <loader-dev> ] [altres] [nobarcode] status
+\tmtx [ -f <loader-dev> ] [altres] [invert] load <storage-element-number> [<drive#>]
+\tmtx [ -f <loader-dev> ] [altres] [invert] unload [<storage-element-number>][<drive#>]
+\tmtx [ -f <loader-dev> ] [altres] [eepos eepos-number] transfer <storage-element-number> <storage-element-number>
 """  # noqa: W291  (as it is printed)
 _DRIVE_ADDRESS, _SLOT_ADDRESS, _MAIL_ADDRESS = 0x100, 0x1000, 0x10
 

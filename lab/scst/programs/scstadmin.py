@@ -190,7 +190,7 @@ class Application:
                 said = f"Adding target attribute '{name}' with value '{value}' for {where}"
                 text = f"add_target_attribute {target.name} {name} {value}"
                 self._do(said, place.parent / "mgmt", text, _see_dmesg("add target dynamic attribute"))
-        listed = {(name, value) for name, value in target.lines}
+        listed = set(target.lines)
         for path in sorted(path for name in _DYNAMIC for path in place.glob(f"{name}*")):
             name, value = path.name.rstrip("0123456789"), _read(path)
             if (name, value) not in listed:
