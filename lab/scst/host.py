@@ -12,10 +12,9 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import mfusepy
 
 from lab.hosts.host import Host
 from lab.scst.control import SOCKET, Client
@@ -95,7 +94,7 @@ def _packed() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in [_LAB / "__init__.py", *sorted((_LAB / "scst").rglob("*.py"))]:
             tar.add(path, f"{HOME}/lab/{path.relative_to(_LAB)}".lstrip("/"))
-        tar.add(mfusepy.__file__, f"{HOME}/mfusepy.py".lstrip("/"))
+        tar.add(_mfusepy(), f"{HOME}/mfusepy.py".lstrip("/"))
         for place, what in _PROGRAMS.items():
             module, _dot, function = what.partition(".")
             header = _HEADER if place.startswith("/etc/init.d/") else ""
@@ -125,3 +124,11 @@ class ScstHost:
             return client.call(name, **arguments)
         finally:
             client.close()
+
+
+def _mfusepy() -> str:
+    """The library's only file. It is not imported here: that would need libfuse on this machine, too."""
+    found = find_spec("mfusepy")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("mfusepy is not installed: see requirements/lab.txt")
+    return found.origin
