@@ -41,6 +41,13 @@ WORDS: dict[str, bool] = {
     "rollback_receiver": True,
     "cut_session": False,
     "unload_drive": True,
+    "remove_channel": True,
+    "change_source": True,
+    "run_unfenced": False,
+    "reseed_replica": True,
+    "promote_behind": True,
+    "replace_database": True,
+    "store_unencrypted": False,
 }
 
 

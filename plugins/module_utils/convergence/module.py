@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.validation import check_type_dict
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.converge import (
@@ -32,6 +33,17 @@ OpenOperation = Callable[[Mapping[str, Any]], OperationBackend[Any]]
 class Module(AnsibleModule):  # type: ignore[misc]  # Ansible comes without types
     """AnsibleModule, which logs its invocation as Python writes it and looks there for secrets as they are: one with a
     backslash, a quote or a line break in it would be in the system's log."""
+
+    def _load_params(self) -> None:
+        """Where a list stands for a mapping with options, Ansible ends in a traceback; for a text, it names none."""
+        super()._load_params()
+        for name, entry in self.argument_spec.items():
+            if entry.get("type") == "dict" and entry.get("options") and self.params.get(name) is not None:
+                try:
+                    self.params[name] = check_type_dict(self.params[name])
+                except TypeError:
+                    # What is required in it is then missing, and that is told with the name.
+                    self.params[name] = {}
 
     def _log_invocation(self) -> None:
         self.no_log_values.update({repr(str(secret))[1:-1] for secret in self.no_log_values})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hospital.continuity.plugins.module_utils.network.store import kept, replaced
+from ansible_collections.hospital.continuity.plugins.module_utils.durable import kept, replaced
 
 Saved = Mapping[str, Any]
 

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
+from ansible_collections.hospital.continuity.plugins.module_utils.durable import kept, replaced
 from ansible_collections.hospital.continuity.plugins.module_utils.network.checkpoint import (
     DIRECTORY,
     STATE,
@@ -119,35 +119,6 @@ def _opened(lock: Path) -> IO[str]:
         if problem.errno not in (errno.EROFS, errno.ENOSPC):
             raise
         return lock.open()
-
-
-def replaced(path: Path, content: bytes, *, mode: int, owner: Optional[tuple[int, int]] = None) -> None:
-    """Put a file in the place of another, on the disk for good: at every moment there is either the old or the new."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-            if owner is not None:
-                os.fchown(file.fileno(), *owner)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    kept(path.parent)
-
-
-def kept(directory: Path) -> None:
-    """The names in a directory are on the disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def this_boot() -> str:

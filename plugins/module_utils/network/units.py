@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.hospital.continuity.plugins.module_utils.command import Runner
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
-from ansible_collections.hospital.continuity.plugins.module_utils.network.store import kept, replaced
+from ansible_collections.hospital.continuity.plugins.module_utils.durable import kept, replaced
 
 NAME = "hospital-continuity-network-checkpoint"
 DIRECTORY = "/etc/systemd/system"

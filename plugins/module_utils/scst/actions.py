@@ -127,6 +127,29 @@ def cut(now: Target, wanted: Optional[Wanted]) -> list[Session]:
     return [session for session in now.sessions if _disturbed(now, wanted, session)]
 
 
+def disturbed_elsewhere(tree: Tree, name: str, wanted: Wanted) -> dict[str, list[str]]:
+    """Who is logged in at other targets, of whatever driver, and uses a device that goes to another handler; by
+    target."""
+    luns = [lun for group in wanted.groups.values() for lun in group.luns.values()]
+    moved = {
+        lun.device
+        for lun in luns
+        if lun.handler and lun.device in tree.devices and tree.devices[lun.device].handler not in ("", lun.handler)
+    }
+    result: dict[str, set[str]] = {}
+    for other, target in tree.targets.items():
+        for session in target.sessions if other != name else ():
+            seen = target.groups[session.group].luns if session.group in target.groups else target.luns
+            if moved & {lun.device for lun in seen.values()}:
+                result.setdefault(other, set()).add(session.initiator)
+    for device in moved:
+        for driver, other in {tuple(one.split("/")[:2]) for one in tree.devices[device].exported}:
+            for session_path in tree.other_sessions:
+                if driver != ISCSI and session_path.startswith(f"{driver}/{other}/"):
+                    result.setdefault(other, set()).add(session_path.rpartition("/")[2])
+    return {other: sorted(initiators) for other, initiators in sorted(result.items())}
+
+
 def _disturbed(now: Target, wanted: Wanted, session: Session) -> bool:
     if not session.group:
         # Nobody listed it; it sees the target's own LUNs, if there are any.

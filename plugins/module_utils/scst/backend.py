@@ -30,13 +30,14 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.pl
     CREATE,
     DELETE,
     UPDATE,
+    Consent,
     Plan,
     Step,
     Thing,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.scst import actions, conf, program, record, saved
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.boot import rewritten
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.boot import refreshed, rewritten
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.conf import Node, node
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import Inventory, ScsiDevice, gather
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.errors import ScstError
@@ -51,7 +52,11 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.state imp
     read,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.sysfs import TREE, Sysfs
-from ansible_collections.hospital.continuity.plugins.module_utils.scst.target import TargetKind, wanted_target
+from ansible_collections.hospital.continuity.plugins.module_utils.scst.target import (
+    CUT_SESSION,
+    TargetKind,
+    wanted_target,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.view import states, troubles
 
 _SESSION_END = 30.0
@@ -236,6 +241,23 @@ class ScstBackend:
             return [Missing("SCST is not installed on this host: install its kernel modules and tools")]
         return []
 
+    def consents(self, kind: TargetKind, plan: Plan, declared: Declaration) -> Mapping[Key, Sequence[Consent]]:
+        """What other targets' sessions lose when a device goes to another handler."""
+        tree, inventory = self._look()
+        addresses = self._addresses(tree, inventory)
+        result: dict[Key, list[Consent]] = {}
+        for step in plan:
+            if step.action not in (CREATE, UPDATE):
+                continue
+            wanted = wanted_target(step.after or {}, addresses)
+            for target, initiators in actions.disturbed_elsewhere(tree, str(step.key[0]), wanted).items():
+                loses = (
+                    f"{listed(initiators)} of {target} is logged in, and a device that it uses gets another handler; "
+                    "what it reads or writes there breaks off"
+                )
+                result.setdefault(step.key, []).append(Consent(f"{CUT_SESSION}:{target}", loses))
+        return result
+
     def verify(self, kind: TargetKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
         result = [
             Unmet(
@@ -334,12 +356,15 @@ class ScstBackend:
         """Before SCST starts: no device in its file that is not here, and its iSCSI target."""
         text, mode = conf.load(self.places.conf)
         existing = conf.parse(text, self.places.conf)
-        wanted = list(rewritten(existing, self.remembered(), self.inventory()))
+        known, inventory = self.remembered(), self.inventory()
+        wanted = list(rewritten(existing, known, inventory))
         if not any(one.keyword == saved.DRIVER and one.name == ISCSI for one in wanted):
             wanted.append(node(saved.DRIVER, ISCSI, children=[node("enabled", "1")]))
         if conf.meaning(wanted) != conf.meaning(existing) or mode != conf.MODE or not conf.startable(text, existing):
             self._files += 1
             conf.store(self.places.conf, conf.render(wanted).encode("utf-8", "surrogateescape"))
+        if known.addresses or known.luns:
+            self._keep(record.FILE, refreshed(known, inventory, existing, wanted).text().encode())
 
 
 class Finder:

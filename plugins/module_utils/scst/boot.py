@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Optional
 
@@ -35,6 +36,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.saved imp
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.state import HANDLERS, ISCSI, PASS_THROUGH, TAPE
 
 _PAUSE = 2.0
+# Seconds after which this host has found all devices that it ever will by itself.
+_SETTLED = 900.0
 _LEFT_OUT = "# Left out before a start, because it was not there: "
 
 
@@ -115,15 +118,9 @@ def _is_iscsi(one: Node) -> bool:
 def _granted(
     nodes: Sequence[Node], known: Record, inventory: Inventory, now: Callable[[str], str]
 ) -> dict[tuple[str, str, int], Granted]:
-    """The remembered LUNs by their place. One that is not in the file is not put back where its tape drive would then
-    serve two initiators: they would overwrite each other's backups."""
-    groups = {
-        (target.name, group.name): group
-        for one in nodes
-        if _is_iscsi(one)
-        for target in one.named(TARGET)
-        for group in target.named(GROUP)
-    }
+    """The remembered LUNs by their place. One that is not in the file is put back where it was left out for want of its
+    device, and not where its tape drive would then serve two initiators: they would overwrite each other's backups."""
+    groups = _groups(nodes)
     initiators = {place: {line.name for line in group.named(INITIATOR)} for place, group in groups.items()}
     filed = {
         (*place, int(line.name)): now(line.words[2])
@@ -131,16 +128,38 @@ def _granted(
         for line in group.named(LUN)
         if len(line.words) > 2 and line.name.isdigit()
     }
+    away = [one for one in known.luns if one.away or one.place in filed]
     users: dict[str, set[str]] = {}
-    for place, address in [*filed.items(), *((one.place, located(inventory, one.names)) for one in known.luns)]:
+    for place, address in [*filed.items(), *((one.place, located(inventory, one.names)) for one in away)]:
         users.setdefault(address, set()).update(initiators.get(place[:2], ()))
     result = {}
-    for one in known.luns:
+    for one in away:
         found = inventory.at(located(inventory, one.names))
         shared = found is not None and found.type == TAPE and several(users[found.address])
         if one.names and (one.place in filed or not shared):
             result[one.place] = one
     return result
+
+
+def _groups(nodes: Sequence[Node]) -> dict[tuple[str, str], Node]:
+    """The groups of the iSCSI targets in a file, by target and name."""
+    return {
+        (target.name, group.name): group
+        for one in nodes
+        if _is_iscsi(one)
+        for target in one.named(TARGET)
+        for group in target.named(GROUP)
+    }
+
+
+def _places(nodes: Sequence[Node]) -> set[tuple[str, str, int]]:
+    """Where the groups in a file have LUNs."""
+    return {
+        (*place, int(line.name))
+        for place, group in _groups(nodes).items()
+        for line in group.named(LUN)
+        if line.name.isdigit()
+    }
 
 
 def _lost_luns(
@@ -194,11 +213,14 @@ def missing(known: Record, inventory: Inventory) -> list[str]:
     return sorted({one[0] for one in names if one and not located(inventory, one)})
 
 
-def refreshed(known: Record, inventory: Inventory) -> Record:
-    """The record with the addresses as they are; what is not here keeps only its LUNs."""
+def refreshed(known: Record, inventory: Inventory, before: Sequence[Node], after: Sequence[Node]) -> Record:
+    """The record with the addresses as they are, and with what was now left out of the file or put in; what is not
+    here keeps only its LUNs."""
+    had, has = _places(before), _places(after)
+    luns = tuple(replace(one, away=one.place not in has and (one.away or one.place in had)) for one in known.luns)
     places = {located(inventory, names): names for names in known.addresses.values()}
     places.update({located(inventory, one.names): one.names for one in known.luns})
-    return Record({address: names for address, names in places.items() if address}, known.luns)
+    return Record({address: names for address, names in places.items() if address}, luns)
 
 
 def prepare(
@@ -230,22 +252,40 @@ def prepare(
     noted = {one.comment for one in before}
     for comment in (one.comment for one in after if one.comment and one.comment not in noted):
         say(f"{path}: {comment.lstrip('# ')}. Nobody declared it, so it stays in the file as a comment only.")
+    kept = str(Path(state, record.FILE))
+    fresh = refreshed(known, inventory, before, after)
+    # First what would otherwise be forgotten if this host went down between the two.
+    marked = {one.place for one in fresh.luns if one.away}
+    first = Record(known.addresses, tuple(replace(one, away=one.away or one.place in marked) for one in known.luns))
+    if first != known:
+        conf.store(kept, first.text().encode())
     if conf.meaning(after) != conf.meaning(before) or mode != conf.MODE or not conf.startable(text, before):
         conf.store(path, conf.render(after).encode("utf-8", "surrogateescape"))
         say(f"{path} was written for the devices as they are now.")
-    fresh = refreshed(known, inventory).text()
-    if fresh != known.text():
-        conf.store(str(Path(state, record.FILE)), fresh.encode())
+    if fresh != first:
+        conf.store(kept, fresh.text().encode())
+
+
+def due(wait: float, uptime: str = "/proc/uptime") -> float:
+    """How long to wait for devices: only after a boot do they come late, and who restarts SCST later on waits for
+    nothing."""
+    try:
+        up = float(Path(uptime).read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return wait
+    return wait if up < max(_SETTLED, wait) else 0.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Write scst.conf for the devices that are here, before SCST starts.")
     parser.add_argument("--conf", default=conf.PATH, help="the file SCST starts from")
     parser.add_argument("--state", default=record.DIRECTORY, help="where the declared devices are remembered")
-    parser.add_argument("--wait", type=float, default=180.0, metavar="SECONDS", help="how long to wait for devices")
+    parser.add_argument(
+        "--wait", type=float, default=180.0, metavar="SECONDS", help="how long to wait for devices after a boot"
+    )
     arguments = parser.parse_args()
     try:
-        prepare(arguments.conf, arguments.state, wait=arguments.wait)
+        prepare(arguments.conf, arguments.state, wait=due(arguments.wait))
     except SubsystemError as problem:
         # SCST may still start; and if not, it says why itself.
         sys.stderr.write(f"{problem}\n")

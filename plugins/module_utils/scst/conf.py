@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
+from ansible_collections.hospital.continuity.plugins.module_utils.durable import replaced
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.errors import ConfUnreadable, ScstError
 
 PATH = "/etc/scst.conf"
@@ -197,28 +197,10 @@ def load(path: str = PATH) -> tuple[str, int]:
 
 
 def store(path: str, content: bytes, mode: int = MODE) -> None:
-    """Write a file whole or not at all, so that a power cut leaves the old one or the new one. Raises ScstError."""
-    folder = Path(path).parent
-    name = ""
+    """Write a file whole or not at all. Raises ScstError."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{Path(path).name}.", dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-        name = ""
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replaced(Path(path), content, mode=mode)
     except OSError as problem:
         raise ScstError(
             f"{path} cannot be written: {problem.strerror}.", hint="Look at the file system, then run again."
         ) from None
-    finally:
-        if name:
-            # It may be in place although the system said that it is not.
-            Path(name).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.devices import (
@@ -26,7 +26,9 @@ _VERSION = 1
 
 @dataclass(frozen=True, order=True)
 class Granted:
-    """One LUN of a group. names: of its device, the best first.  handler: what claims it; empty where nobody said."""
+    """One LUN of a group. names: of its device, the best first.  handler: what claims it; empty where nobody said.
+    away: it is not in scst.conf because its device is not here, so a boot puts it in when that is back. What somebody
+    took out of the file by hand stays out."""
 
     target: str
     group: str
@@ -34,6 +36,7 @@ class Granted:
     names: tuple[str, ...]
     read_only: bool = False
     handler: str = ""
+    away: bool = False
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -62,6 +65,7 @@ class Record:
                 "names": list(one.names),
                 "read_only": one.read_only,
                 "handler": one.handler,
+                "away": one.away,
             }
             for one in sorted(self.luns)
         ]
@@ -83,6 +87,7 @@ def parse(text: str) -> Record:
                 tuple(map(str, one["names"])),
                 bool(one["read_only"]),
                 str(one["handler"]),
+                bool(one.get("away", True)),  # of before there was such a thing
             )
             for one in data["luns"]
             if one["names"]
@@ -137,7 +142,7 @@ def expected(
     taken = {one.place for one in running}
     lost = [_as_known(one, known) for one in missing if one.place not in taken and one.target not in dropped]
     kept = [
-        one
+        replace(one, away=True) if one.target in tree.targets else one
         for one in old.luns
         if not settled(one)
         and one.target not in dropped
@@ -190,5 +195,5 @@ def _as_known(one: Granted, known: Mapping[tuple[str, ...], Granted]) -> Granted
     """A missing drive under all the names it is remembered by, whichever the declaration uses."""
     for names, before in known.items():
         if set(one.names) & set(names):
-            return Granted(one.target, one.group, one.lun, names, one.read_only, one.handler or before.handler)
-    return one
+            return replace(one, names=names, handler=one.handler or before.handler, away=True)
+    return replace(one, away=True)

@@ -18,6 +18,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.scst.actions i
     WantedLun,
     Write,
     cut,
+    disturbed_elsewhere,
     removal,
     towards,
 )
@@ -217,6 +218,27 @@ def test_a_device_that_another_target_offers_stays_claimed() -> None:
     model.do(towards(model.tree(), f"{TARGET}.2", one))
     model.do(removal(model.tree(), TARGET))
     assert model.tree().devices[CHANGER].handler == "dev_changer"
+
+
+def test_whom_another_handler_for_a_device_would_disturb_elsewhere() -> None:
+    """A claim by another handler moves the device, under whoever uses it at another target."""
+    model = Model()
+    now = WantedGroup({0: WantedLun(DRIVE, handler="dev_tape")}, (SERVERS[0],))
+    model.do(towards(model.tree(), f"{TARGET}.2", Wanted(settings=DEFAULTS, groups={"backup": now})))
+    assert model.login(f"{TARGET}.2", SERVERS[0])
+    tree = model.tree()
+    drive = tree.devices[DRIVE]
+    tree = replace(
+        tree,
+        devices={**tree.devices, DRIVE: replace(drive, exported=(*drive.exported, "qla2x00t/50:01/luns/0"))},
+        other_sessions=("qla2x00t/50:01/21:00", "qla2x00t/50:02/21:00"),
+    )
+    fast = WantedGroup({0: WantedLun(DRIVE, handler="dev_tape_perf")}, (SERVERS[0],))
+    wanted = Wanted(settings=DEFAULTS, groups={"backup": fast})
+    assert disturbed_elsewhere(tree, TARGET, wanted) == {f"{TARGET}.2": [SERVERS[0]], "50:01": ["21:00"]}
+    assert disturbed_elsewhere(tree, TARGET, replace(wanted, groups={"backup": now})) == {}
+    other = WantedGroup({0: WantedLun(OTHER, handler="dev_tape_perf")}, (SERVERS[0],))
+    assert disturbed_elsewhere(tree, TARGET, replace(wanted, groups={"backup": other})) == {}
 
 
 @pytest.mark.parametrize("where", ["qla2x00t/50:01:43:80:12:34:56:78/luns/0", f"iscsi/{TARGET}.2/luns/0"])

@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.command import Completed
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Guarded
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration, Item
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import UPDATE, Step
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import (
+    CREATE,
+    UPDATE,
+    Plan,
+    Step,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.scst import conf, record
 from ansible_collections.hospital.continuity.plugins.module_utils.scst.actions import (
     Wanted,
@@ -137,6 +143,20 @@ def test_who_was_put_out_before_something_failed_is_not_back_after_a_boot(tmp_pa
     text = Path(here.places.conf).read_text()
     assert SERVER in text and STRANGER not in text
     assert "10.10.90" not in text, "only what runs"
+
+
+def test_a_new_target_that_moves_a_device_asks_for_the_sessions_of_others(tmp_path: Path) -> None:
+    model, here = Model(), backend(tmp_path)
+    group = WantedGroup({0: WantedLun(DRIVE, handler="dev_tape")}, (SERVER,))
+    model.do(towards(model.tree(), NAME, Wanted(settings=DEFAULTS, groups={"backup": group})))
+    assert model.login(NAME, SERVER)
+    here.sysfs = model.sysfs
+    fast = {"initiators": (SERVER,), "luns": {0: {"device": DRIVE, "handler": "dev_tape_perf"}}}
+    step = Step(CREATE, TARGET.name, (f"{NAME}.2",), after={"groups": {"backup": fast}})
+    assert isinstance(here, Guarded)
+    (consent,) = here.consents(TARGET, Plan((step,)), Declaration(()))[step.key]
+    assert consent.word == f"cut_session:{NAME}"
+    assert SERVER in consent.loses
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ENODEV])

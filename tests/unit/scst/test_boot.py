@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -86,11 +87,49 @@ def test_a_drive_that_was_missing_comes_back_in(left: tuple[ScsiDevice, ...]) ->
     """The file was written without it; what was declared is remembered beside."""
     inventory = Inventory((LIBRARY, *left))
     poor = boot.rewritten(parse(WHOLE), KNOWN, inventory)
-    remembered = boot.refreshed(KNOWN, inventory)
-    assert remembered.luns == KNOWN.luns
+    remembered = boot.refreshed(KNOWN, inventory, parse(WHOLE), poor)
+    assert {one.names[0] for one in remembered.luns if one.away} == {"DRV1", "DRV2"} - {one.serial for one in left}
     back = Inventory(tuple(replace(one, address=one.address.replace("7:", "4:")) for one in (LIBRARY, ONE, TWO)))
     whole = boot.rewritten(poor, remembered, back)
     assert meaning(whole) == meaning(parse(text({1: "4:0:1:0", 2: "4:0:2:0"}, "4:0:1:1")))
+
+
+@pytest.mark.parametrize("then", [(LIBRARY, ONE, TWO), (LIBRARY, TWO)], ids=["there", "away meanwhile"])
+def test_what_somebody_took_out_by_hand_stays_out(tmp_path: Path, then: tuple[ScsiDevice, ...]) -> None:
+    """While SCST was stopped. So does what was granted a moment before the host went down, and is not in the file: its
+    group may still be somebody else's there."""
+    path, state = tmp_path / "scst.conf", tmp_path / "state"
+    state.mkdir()
+    path.write_text(text({2: "7:0:2:0"}))
+    (state / record.FILE).write_text(KNOWN.text())
+    for devices in (then, (LIBRARY, ONE, TWO)):
+        boot.prepare(str(path), str(state), wait=0, look=lambda devices=devices: Inventory(devices), say=str)
+        assert meaning(parse(path.read_text())) == meaning(parse(text({2: "7:0:2:0"})))
+
+
+@pytest.mark.parametrize("stored", range(4))
+def test_what_was_left_out_comes_back_even_if_the_host_went_down_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int
+) -> None:
+    """After so many files were written at the boot that left it out."""
+    path, state = tmp_path / "scst.conf", tmp_path / "state"
+    state.mkdir()
+    path.write_text(WHOLE)
+    (state / record.FILE).write_text(KNOWN.text())
+    real, left = conf.store, iter(range(stored))
+
+    def store(name: str, content: bytes) -> None:
+        if next(left, None) is None:
+            raise InterruptedError
+        real(name, content)
+
+    monkeypatch.setattr(conf, "store", store)
+    with contextlib.suppress(InterruptedError):
+        boot.prepare(str(path), str(state), wait=0, look=lambda: Inventory((LIBRARY, ONE)), say=str)
+    monkeypatch.setattr(conf, "store", real)
+    boot.prepare(str(path), str(state), wait=0, look=lambda: Inventory((LIBRARY, ONE, TWO)), say=str)
+    assert meaning(parse(path.read_text())) == meaning(parse(WHOLE))
+    assert not any(one.away for one in record.parse((state / record.FILE).read_text()).luns)
 
 
 def test_it_waits_for_what_is_late_and_no_longer(tmp_path: Path) -> None:
@@ -155,7 +194,8 @@ def test_a_drive_that_comes_back_serves_one_initiator() -> None:
     second = "GROUP other {\nINITIATOR iqn.1993-08.org.debian:01:other\n}\nGROUP backup {"
     poor = text({}).replace("GROUP backup {", second)
     robot = Granted(TARGET, "other", 0, ("LIB",), handler="dev_changer")
-    known = replace(KNOWN, luns=(*KNOWN.luns, robot, Granted(TARGET, "other", 1, ("DRV2",))))
+    luns = (*KNOWN.luns, robot, Granted(TARGET, "other", 1, ("DRV2",)))
+    known = replace(KNOWN, luns=tuple(replace(one, away=True) for one in luns))
     after = boot.rewritten(parse(poor), known, Inventory((LIBRARY, ONE, TWO)))
     given = {
         group.name: [line.words[1:] for line in group.named("LUN")]
@@ -165,6 +205,18 @@ def test_a_drive_that_comes_back_serves_one_initiator() -> None:
     }
     assert given == {"other": [("0", "7:0:1:1")], "backup": [("0", "7:0:1:1"), ("1", "7:0:1:0")]}
     assert "7:0:2:0" not in conf.render(after)
+
+
+@pytest.mark.parametrize(
+    ("uptime", "waits"),
+    [("42.17 80.00\n", 180.0), ("899.99 1.0\n", 180.0), ("86400.00 1.0\n", 0.0), ("", 180.0), (None, 180.0)],
+)
+def test_a_restart_later_on_does_not_wait_for_a_dead_drive(tmp_path: Path, uptime: str | None, waits: float) -> None:
+    """scst_target restarts SCST where its daemon has died, and people read nothing meanwhile."""
+    file = tmp_path / "uptime"
+    if uptime is not None:
+        file.write_text(uptime)
+    assert boot.due(180.0, str(file)) == waits
 
 
 def test_a_host_of_which_nothing_is_known_is_left_alone(tmp_path: Path) -> None:
