@@ -134,6 +134,8 @@ class DiskPrograms(Base):
 
     def run_udevadm(self, arguments: list[str]) -> int:
         if arguments == ["settle"]:
+            for disk in self.state.disks.values():
+                disk.present, disk.late = disk.present or disk.late, False
             return 0
         flags, words = flags_of(arguments[1:], "", ["query=", "name="])
         if arguments[:1] != ["info"] or words or flags.get("--query") != "symlink":

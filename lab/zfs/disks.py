@@ -17,7 +17,7 @@ FIRST = "scsi-35000c500a000000"
 class LabDisk:
     """ids: its names below /dev/disk/by-id.  signatures: what wipefs finds, by partition (`` is the disk itself), each
     a pair of type and label.  mountpoint, holder: who has it in use; a holder is a pair of lsblk's type and a name.
-    group: LVM's volume group.  broken: it cannot be read."""
+    group: LVM's volume group.  broken: it cannot be read.  late: it is found when somebody waits for udev."""
 
     ids: tuple[str, ...]
     size: int = GIB
@@ -27,6 +27,7 @@ class LabDisk:
     holder: tuple[str, str] = ("", "")
     group: str = ""
     broken: bool = False
+    late: bool = False
 
 
 def first_disks(count: int = 12) -> dict[str, LabDisk]:

@@ -8,6 +8,7 @@ The programs only carry arguments to this process and answers back, because Ansi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socketserver
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +32,8 @@ from lab.zfs.state import RELEASE, Dataset, State
 _PROGRAM = """#!/bin/sh
 {otherwise}exec "{python}" -I -S "{client}" "{socket}" {name} "$@"
 """
+# Seconds: longer than any test's patience.
+_HANGING = 60
 # The commands that only read.
 _READING = {"list", "get", "version", "import", "status", "send", "holds", "history"}
 
@@ -48,6 +51,7 @@ class ZfsLab:
         self._directory = Path()
         self._before = ""
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self.reset()
 
     def __enter__(self) -> Self:
@@ -72,6 +76,7 @@ class ZfsLab:
 
     def __exit__(self, *_exception: object) -> None:
         os.environ["PATH"] = self._before
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -151,6 +156,9 @@ class ZfsLab:
         """Run one of the programs: its exit code and what it prints."""
         if name == "date":
             return 0, [(1, str(self.state.now()))]
+        if self._hangs(name, words):
+            self._closing.wait(_HANGING)
+            return 1, [(2, "internal error: the lab let this wait")]
         with self._lock:
             of_disks = name in disk_programs.NAMES or name in disk_programs.ONE_QUESTION
             if of_disks:
@@ -172,6 +180,16 @@ class ZfsLab:
                 return 1, [(2, "internal error: the lab lets this write fail, having done it")]
             return status, program.printed
 
+    def _hangs(self, name: str, words: list[str]) -> bool:
+        """Whether a program asks for a pool that does not answer, by its name or by asking for all."""
+        command = words[0] if words else ""
+        if (name, command) not in {("zfs", "get"), ("zfs", "list"), ("zpool", "history"), ("zpool", "status")}:
+            return False
+        with self._lock:
+            named = {head for word in words[1:] for head in [re.split("[/@]", word)[0]] if head in self.state.pools}
+            asked = [pool for one, pool in self.state.pools.items() if one in named or not named]
+        return any(pool.hanging == "all" or (pool.hanging and command != "status") for pool in asked)
+
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
@@ -187,4 +205,6 @@ class _Handler(socketserver.StreamRequestHandler):
         assert isinstance(self.server, _Server)
         status, printed = self.server.lab.answer(name, words, secret)
         answer = "\0".join([str(status), *(f"{to}{text}" for to, text in printed)])
-        self.wfile.write(answer.encode("utf-8", "surrogateescape"))
+        # Whoever asked may have been stopped meanwhile.
+        with suppress(BrokenPipeError):
+            self.wfile.write(answer.encode("utf-8", "surrogateescape"))

@@ -68,7 +68,7 @@ class PoolProgram(PoolShow):
 
     def _check_name(self, name: str) -> None:
         omitted = "\npool name may have been omitted"
-        if re.match(r"^(mirror|raidz|draid|spare|log)", name):
+        if re.match(r"^(mirror|raidz|draid|spare|log$)", name):
             raise self.fail(f"cannot create '{name}': name is reserved{omitted}")
         if not name[:1].isalpha():
             raise self.fail(f"cannot create '{name}': name must begin with a letter{omitted}")

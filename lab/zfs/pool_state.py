@@ -54,6 +54,8 @@ class Pool:
     data_errors: int = 0
     history: list[str] = field(default_factory=list)
     next_number: int = 0
+    # Programs that ask for it wait: "data" for what is in it, "all" for zpool status as well.
+    hanging: str = ""
 
     @property
     def leaves(self) -> list[LabVdev]:

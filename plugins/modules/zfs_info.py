@@ -16,6 +16,8 @@ description:
     nothing. Encryption keys are not in it.
   - Also returns how every pool is, with a verdict and its reasons, and the pools that are on the disks of this host and
     not imported.
+  - A pool that is suspended or does not answer in time is V(critical) in RV(health), which says why, and what is in it
+    is left out. The other pools are read all the same.
   - Nothing is changed, in check mode or not.
 options:
   kinds:
@@ -137,7 +139,8 @@ health:
     reasons:
       description:
         - Sentences for people, which say why, and what to do.
-        - That a pool has no redundancy by design is said here too, and is no reason for another verdict.
+        - That a pool has no redundancy by design is said here too, and is no reason for another verdict. One vdev
+          without it in a pool whose others have it is a reason for V(warning).
       type: list
       elements: str
       sample: ["It is full to 83 percent; above 80 percent ZFS gets slow."]
@@ -193,6 +196,8 @@ def main() -> None:
         found = gather(zfs, module.params["kinds"], module.params["names"])
     except SubsystemError as problem:
         module.fail_json(msg=str(problem))
+    for text in found.pop("warnings"):
+        module.warn(text)
     module.exit_json(changed=False, **found)
 
 

@@ -60,6 +60,8 @@ options:
             description:
               - The disks, by their names below C(/dev/disk/by-id), with or without that path.
               - Names like C(/dev/sdb) are refused, because they move.
+              - Partitions, C(scsi-...-part2), may be listed, but no two of one disk in a mirror, raidz or dRAID, and
+                none of a disk that is listed as a whole.
             type: list
             elements: str
           draid_data:

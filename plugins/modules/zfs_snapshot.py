@@ -11,7 +11,8 @@ version_added: 1.0.0
 author: hospital.continuity contributors (!UNKNOWN)
 description:
   - Takes a snapshot of a dataset when one is due, and destroys those that the dataset's policy no longer keeps. Run it
-    at least as often as snapshots are due, for example every hour. Another run within the same period takes none.
+    at least as often as snapshots are due, for example every hour, or let the host do so
+    (M(hospital.continuity.zfs_snapshot_timer)). Another run within the same period takes none.
   - "A policy says how many hours, days, weeks, months and years keep a snapshot. The shortest of these periods says how
     often one is due. The newest snapshot of a period stands for it. Only periods that have a snapshot are counted, so
     after an interruption the older ones stay."

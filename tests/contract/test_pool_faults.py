@@ -261,3 +261,116 @@ def test_an_older_openzfs_is_read_as_text(zfs: Any) -> None:
     with zfs.unwritten():
         assert not succeeded(zfs.run("zfs_pool", [{"name": POOL, "layout": rows}])).changed
     assert succeeded(zfs.run("zfs_info", names=[POOL])).data == newer
+
+
+# Seconds for one program: enough for one that answers, and not long to wait for one that does not.
+IMPATIENT = {"timeout": 3}
+
+
+@pytest.mark.parametrize(
+    ("hanging", "release"), [("data", "2.3.9-1"), ("all", "2.3.9-1"), ("all", "2.1.11-1")], ids=["data", "json", "text"]
+)
+def test_a_pool_that_does_not_answer_hides_no_other(zfs: Any, hanging: str, release: str) -> None:
+    """Whether only what is in it cannot be read, or zpool status waits as well."""
+    other = f"{PREFIX}other"
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0]), {"name": other, "layout": [{"disks": [zfs.disks[1]]}]}]))
+    zfs.lab.zfs("create", f"{other}/films")
+    with zfs.lab.change() as state:
+        state.release, state.pools[POOL].hanging = release, hanging
+    found = succeeded(zfs.run("zfs_info", **IMPATIENT)).data
+    health = {row["pool"]: row for row in found["health"]}
+    assert health[POOL]["verdict"] == "critical"
+    assert "It does not answer" in " ".join(health[POOL]["reasons"])
+    assert health[other]["verdict"] == "ok"
+    assert f"{other}/films" in [row["name"] for row in found["config"]["dataset"]]
+    # The other one can still be worked on.
+    more = {"name": other, "layout": [{"disks": [zfs.disks[1]]}], "comment": "films"}
+    assert succeeded(zfs.run("zfs_pool", [more], **IMPATIENT)).changed
+
+
+def test_a_pool_that_does_not_answer_is_left_alone(zfs: Any) -> None:
+    """And so are its disks, although nobody can tell which they are."""
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    with zfs.lab.change() as state:
+        state.pools[POOL].hanging = "all"
+    wanted, word = {"name": f"{PREFIX}other", "layout": [{"disks": [zfs.disks[0]]}]}, f"wipe_disk:{zfs.disks[0]}"
+    with zfs.unwritten():
+        assert f"Pool {POOL} does not answer" in refused(zfs.run("zfs_pool", [item(zfs.disks[0])], **IMPATIENT)).message
+        message = refused(zfs.run("zfs_pool", [wanted], allow=[word], **IMPATIENT)).message
+    assert f"pool {POOL} does not answer" in message
+
+
+def test_a_suspended_pool_is_not_waited_for(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    with zfs.lab.change() as state:
+        state.pools[POOL].health, state.pools[POOL].hanging = "SUSPENDED", "data"
+    health = {row["pool"]: row for row in succeeded(zfs.run("zfs_info", timeout=60)).data["health"]}[POOL]
+    assert health["verdict"] == "critical" and health["scrub_age"] is None
+    assert "because it is SUSPENDED" in " ".join(health["reasons"])
+    assert "never scrubbed" not in " ".join(health["reasons"]), "nobody looked"
+
+
+def test_two_partitions_of_one_disk_mirror_nothing(zfs: Any) -> None:
+    first = zfs.disks[0]
+    with zfs.lab.change() as state:
+        state.disks["sda"].signatures = {"": [("gpt", "")], "1": [], "2": []}
+    mirror = {"name": POOL, "layout": [{"type": "mirror", "disks": [f"{first}-part1", f"{first}-part2"]}]}
+    assert "are partitions of one disk" in refusal(zfs, mirror)
+    whole = [{"disks": [first]}, {"class": "log", "disks": [f"{first}-part2"]}]
+    assert f"{first}-part2 is a partition of {first}" in refusal(zfs, {"name": POOL, "layout": whole})
+
+
+def test_a_pool_is_imported_without_a_disk_only_in_so_many_words(zfs: Any) -> None:
+    mirror = {"name": POOL, "layout": [{"type": "mirror", "disks": zfs.disks[:2]}]}
+    succeeded(zfs.run("zfs_pool", [mirror]))
+    zfs.zpool("export", POOL)
+    with zfs.lab.change() as state:
+        state.disks["sdb"].present = False
+    (step,) = succeeded(zfs.run("zfs_pool", [mirror], check=True)).planned
+    assert step.startswith(f"import pool {POOL}: without ") and "UNAVAIL" in step
+    # The disk was only late.
+    with zfs.lab.change() as state:
+        state.disks["sdb"].present, state.disks["sdb"].late = False, True
+    assert succeeded(zfs.run("zfs_pool", [mirror])).planned == [f"import pool {POOL}"]
+
+
+def test_what_an_import_leaves_unmounted_is_told(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.lab.zfs("create", f"{POOL}/films")
+    zfs.zpool("export", POOL)
+    with zfs.lab.change() as state:
+        state.datasets[f"{POOL}/films"].mounted = False
+    done = succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])], verify_timeout=0))
+    assert any(f"{POOL}/films is not mounted" in text for text in done.data["unmet"])
+
+
+def test_a_spare_may_stand_ready_for_two_pools(zfs: Any) -> None:
+    first, second, spare = zfs.disks[:3]
+    ready = {"class": "spare", "disks": [spare]}
+    one, other = ([{"type": "disk", "disks": [disk]}] for disk in (first, second))
+    config = [{"name": POOL, "layout": [*one, ready]}, {"name": f"{PREFIX}other", "layout": [*other, ready]}]
+    check = zfs.run("zfs_pool", config, check=True)
+    assert not check.failed, check.message
+    config[1]["layout"] = [*other, {"class": "cache", "disks": [spare]}]
+    assert f"for pool {POOL} and for pool {PREFIX}other" in refusal(zfs, *config)
+
+
+def test_holds_are_told_before_a_pool_goes(zfs: Any) -> None:
+    succeeded(zfs.run("zfs_pool", [item(zfs.disks[0])]))
+    zfs.lab.zfs("snapshot", f"{POOL}@monday")
+    zfs.lab.zfs("hold", "replication", f"{POOL}@monday")
+    assert f"are held, by replications that go on from them ({POOL}@monday)" in refusal(
+        zfs, {"name": POOL}, state="absent"
+    )
+
+
+@pytest.mark.parametrize("name", ["logs", "cachepool", "special-archive"])
+def test_names_that_zfs_takes_are_taken(zfs: Any, name: str) -> None:
+    succeeded(zfs.run("zfs_pool", [{**item(zfs.disks[0]), "name": name}], check=True))
+
+
+@pytest.mark.parametrize("name", ["log", "mirror-films", "raidz1"])
+def test_names_that_zfs_refuses_are_refused(zfs: Any, name: str) -> None:
+    assert "a word of zpool's own" in refusal(zfs, {**item(zfs.disks[0]), "name": name})
+    with zfs.unwritten():
+        assert not succeeded(zfs.run("zfs_pool", [{"name": name}], state="absent")).changed

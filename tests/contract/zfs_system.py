@@ -25,6 +25,9 @@ class ZfsSystem(System):
     """A pool of its own, tank, in a stand-in for the zfs program."""
 
     patience = 1
+    # Each run costs processes.
+    nonsense = 50
+    failures = 30
     failure = "the lab lets this write fail"
 
     def __init__(self) -> None:

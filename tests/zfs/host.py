@@ -24,6 +24,7 @@ import pytest
 
 from tests.contract.case import PREFIX
 from tests.contract.invocation import Result, run_module
+from tests.zfs.relay import Relay
 
 # The programs by which the modules reach the host.
 PROGRAMS = (
@@ -34,7 +35,7 @@ NEEDED = 8
 
 # Notes what may change something, and lets a write fail where the tests have said so: {"number": 3, "lost": false}.
 _FORWARDER = """#!{python} -IS
-import json, os, shlex, subprocess, sys
+import json, os, shlex, socket, subprocess, sys
 words = [{name!r}, *sys.argv[1:]]
 ssh = {ssh!r} + ["PATH=$PATH:/usr/sbin:/sbin LC_ALL=C exec " + shlex.join(words)]
 reads = words[:2] in {reading!r} or words == ["zpool", "import"] or words[0] in {only_read!r}
@@ -46,15 +47,35 @@ if not reads and "-n" not in words and "--no-act" not in words:
         if failing["lost"]:
             subprocess.run(ssh, capture_output=True)
         sys.exit("internal error: the test lets this write fail")
-os.execvp("ssh", ssh)
+if words[0] == "mbuffer" or words[:2] in {streams!r}:
+    os.execvp("ssh", ssh)
+with socket.socket(socket.AF_UNIX) as relay:
+    relay.connect({relay!r})
+    relay.sendall(json.dumps([words, sys.stdin.buffer.read().decode("latin-1")]).encode() + b"\\n")
+    status, output, errors = json.loads(relay.makefile("rb").read())
+sys.stdout.buffer.write(output.encode("latin-1"))
+sys.stderr.buffer.write(errors.encode("latin-1"))
+sys.exit(status)
 """
 _READING = [
     *(["zfs", word] for word in ("list", "get", "version", "send", "holds")),
     *(["zpool", word] for word in ("list", "get", "status", "history", "version")),
 ]
+# What has data on its standard input or output.
+_STREAMS = [["zfs", word] for word in ("send", "receive", "recv")]
 _ONLY_READ = (
     *("zdb", "lsblk", "blkid", "readlink", "udevadm", "systemctl", "mbuffer", "date", "find", "pvs", "od", "uname"),
 )
+
+# Every partition that is made or goes costs an emulated machine seconds of other people's looking at it.
+_LEAN = """
+systemctl -q stop multipathd.service multipathd.socket
+for rules in 60-multipath 69-vdev 69-lvm; do ln -sf /dev/null /etc/udev/rules.d/$rules.rules; done
+udevadm control --reload
+cd /etc/zfs/zed.d
+rm -f all-syslog.sh history_event-zfs-list-cacher.sh *-led.sh *-slot_off.sh
+systemctl restart zfs-zed.service
+"""
 
 # Takes the tests' pools away, and from the tests' disks everything that can be found there.
 _BLANK = """
@@ -174,7 +195,9 @@ class Forwarders:
         self._log.touch()
         self.let_fail(0)
         (self._folder / "bin").mkdir()
+        self._relay = Relay(host.ssh_command)
         told = {"python": sys.executable, "ssh": host.ssh_command, "reading": _READING, "only_read": _ONLY_READ}
+        told |= {"relay": self._relay.path, "streams": _STREAMS}
         for name in programs:
             program = self._folder / "bin" / name
             words = {**told, "name": name, "log": str(self._log), "failing": str(self._failing)}
@@ -184,10 +207,12 @@ class Forwarders:
     def __enter__(self) -> Self:
         self._before = os.environ["PATH"]
         os.environ["PATH"] = f"{self._folder / 'bin'}:{self._before}"
+        self._relay.__enter__()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         os.environ["PATH"] = self._before
+        self._relay.__exit__()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -257,6 +282,7 @@ def _emulated() -> Iterator[ZfsHost]:
     with Machine("zfs", STORAGE) as machine:
         common = shlex.split(machine.variables()["ansible_ssh_common_args"])
         ssh = ["ssh", *common, "-i", str(machine.key), "-p", str(machine.port), f"root@{machine.address}"]
+        machine.sh(_LEAN)
         disks = [machine.disk(f"zfs{number}", "1G").by_id for number in range(1, NEEDED + 1)]
         address = f"ssh://root@{machine.address}:{machine.port}"
         yield ZfsHost(address, ssh, disks, emulated=True)

@@ -15,6 +15,16 @@ from tests.zfs.host import ZfsHost, refuse_unless_blank
 
 POOL = f"{PREFIX}pool"
 BY_ID = "/dev/disk/by-id/"
+# Nothing is written to it meanwhile: a copy of several states is a pool that is damaged.
+_COPY_AS_IT_IS = """
+interval=/sys/module/zfs/parameters/zfs_txg_timeout
+seconds=$(cat $interval)
+echo 600 >$interval
+zpool sync
+zpool sync
+dd if="$1" of=/run/hct-disk bs=1M conv=sparse status=none
+echo "$seconds" >$interval
+"""
 
 
 def item(*disks: str, **more: Any) -> dict[str, Any]:
@@ -85,6 +95,14 @@ def test_a_whole_pool_of_eight_disks_in_one_task(host: ZfsHost) -> None:
     gone = succeeded(host.run("zfs_pool", [{"name": POOL}], state="absent", allow=[f"destroy_pool:{POOL}"]))
     assert gone.changed
     assert POOL not in host.sh("zpool list -H -o name").split()
+
+
+def test_a_disk_that_is_looked_at_is_waited_for(host: ZfsHost) -> None:
+    """As udev and multipathd do after anybody opened it for writing."""
+    holding = "import os, sys, time; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL); time.sleep(float(sys.argv[2]))"
+    held = 'python3 -c "$1" "/dev/disk/by-id/$2" "$3" >/dev/null 2>&1 </dev/null & sleep 1'
+    host.sh(held, holding, host.disks[0], "8")
+    assert succeeded(host.run("zfs_pool", [item(host.disks[0])])).changed
 
 
 def test_growing_step_by_step(host: ZfsHost) -> None:
@@ -320,8 +338,8 @@ def test_a_pool_of_another_host(host: ZfsHost, let_go: bool) -> None:
         if let_go:
             host.sh(f"zpool export {POOL}")
         else:
-            copied = f"dd if={BY_ID}{host.disks[0]} of=/run/hct-disk bs=1M conv=sparse status=none"
-            host.sh(f"{copied}; zpool export {POOL}; dd if=/run/hct-disk of={BY_ID}{host.disks[0]} bs=1M status=none")
+            host.sh(_COPY_AS_IT_IS, f"{BY_ID}{host.disks[0]}")
+            host.sh(f"zpool export {POOL}; dd if=/run/hct-disk of={BY_ID}{host.disks[0]} bs=1M status=none")
             host.sh("rm /run/hct-disk; udevadm settle")
     message = refusal(host, wanted)
     assert "another host" in message or "badcafe" in message
@@ -339,9 +357,9 @@ def test_a_full_pool(host: ZfsHost) -> None:
     wanted = item(host.disks[0], fs_properties={"compression": "off"})
     succeeded(host.run("zfs_pool", [wanted]))
     assert host.try_sh(f"fallocate -l 2G /{POOL}/never").returncode != 0
-    host.try_sh(f"head -c 2G /dev/zero | tr '\\0' x >/{POOL}/films; zpool sync {POOL}", timeout=300)
+    host.try_sh(f"head -c 2G /dev/zero >/{POOL}/films; zpool sync {POOL}", timeout=300)
     found = verdict(host)
-    assert found["capacity"] >= 90, found
+    assert found["capacity"] > 80, found  # what ZFS keeps back of a small pool is more than of a large one
     assert found["verdict"] in ("warning", "critical")
     assert any("full to" in text for text in found["reasons"])
     unchanged(host, wanted)

@@ -57,7 +57,7 @@ def test_what_is_old_goes_and_what_is_held_stays(pools: Pools) -> None:
     with pools.later(days=2):
         policy = {"dataset": root, "prefix": "auto", "hourly": 2}
         done = pools.run(MODULE, [policy])
-        assert [step.split()[1] for step in done.steps] == ["create", "take", "destroy"]
+        assert [step.split()[1] for step in done.steps] == ["create", "destroy", "take"]
     left = pools.snapshots(root)
     # By the pool's clock the four are of one hour, or two: the newest, the held one, and the one just taken are left.
     assert "auto-2020-01-01T01Z" in left and "auto-2020-01-01T03Z" in left and "auto-2020-01-01T02Z" not in left

@@ -12,6 +12,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.command import
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError, refused
 
 _MISSING = re.compile(r"^cannot open '(?P<name>.*)': dataset does not exist$")
+# A pool in another state lets whoever asks for what is in it wait.
+ANSWERING = ("ONLINE", "DEGRADED")
 # Over SSH a command line is one argument, which may have 128 KiB.
 _AT_ONCE = 64 * 1024
 
@@ -102,6 +104,12 @@ class CommandLine:
         for some in chunks(names):
             result.update(parsed_properties(self._existing([*head, *some], some)))
         return result
+
+    def local_properties(self, pool: str) -> dict[str, dict[str, Property]]:
+        """What is set at the datasets of a pool themselves."""
+        columns = "name,property,value,source"
+        words = ["zfs", "get", "-Hp", "-r", "-s", "local", "-o", columns, "-t", "filesystem,volume", "all", pool]
+        return parsed_properties(self._program(words).output)
 
     def types(self, names: Sequence[str]) -> dict[str, str]:
         """Name and type of those of the datasets that exist."""

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -212,6 +213,38 @@ def _described(sort: str, label: str) -> str:
         return f"a label of the ZFS pool {label}" if label else "a label of ZFS"
     text = _FOUND.get(sort) or f"{'an' if sort[:1] in 'aeiou' else 'a'} {sort} filesystem"
     return f"{text} named {label}" if label else text
+
+
+def partition_of(name: str) -> str:
+    """The disk that a name below /dev/disk/by-id is a partition of; empty where it is none."""
+    found = re.match(r"^(.+)-part\d+$", name)
+    return found.group(1) if found else ""
+
+
+def shared_disks(groups: Iterable[Collection[str]], where: Mapping[str, str]) -> list[str]:
+    """Which of the groups of disks, each of which shall survive the loss of one, have two partitions of one disk, and
+    which disk is there whole and in part. `where`: the device's path by by-id name, for disks of partitions too."""
+    problems = []
+    everything: set[str] = set()
+    for group in groups:
+        everything |= set(group)
+        parts: dict[str, list[str]] = {}
+        for name in group:
+            disk = partition_of(name)
+            if disk:
+                parts.setdefault(where.get(disk) or disk, []).append(name)
+        problems += [
+            f"{' and '.join(sorted(several))} are partitions of one disk, with which both are lost"
+            for several in parts.values()
+            if len(several) > 1
+        ]
+    whole = {where.get(name) or name: name for name in everything if not partition_of(name)}
+    for name in sorted(everything):
+        parent = partition_of(name)
+        disk = whole.get(where.get(parent) or parent, "")
+        if disk:
+            problems.append(f"{name} is a partition of {disk}, which is listed as a whole")
+    return sorted(set(problems))
 
 
 def same_disk(names: Mapping[str, str]) -> list[str]:

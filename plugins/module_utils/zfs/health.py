@@ -4,10 +4,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import DATA, SPARE
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_plan import redundancy, sickness
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import (
+    DATA,
+    NORMAL,
+    SPARE,
+    Row,
+    unstable,
+)
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_plan import (
+    redundancy,
+    sickness,
+    survives,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import PoolStatus, row_of
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_import import Waiting
 
@@ -17,6 +28,11 @@ FILLING, FULL = 80, 95
 # Debian scrubs once a month; a few days of grace.
 SCRUB_SECONDS = 35 * 86400
 DAY = 86400
+_THERE = ("ONLINE", "DEGRADED", "AVAIL", "INUSE")
+UNSTABLE = (
+    "Disk {} has no name below /dev/disk/by-id and may be called otherwise after the next boot, so zfs_pool does not "
+    "take it in layout. Give it a serial number, or a partition with a name of its own."
+)
 NO_REDUNDANCY = (
     "No redundancy in ZFS: its checksums detect damage and cannot repair it. Whatever is below (a hardware RAID) must "
     "survive a failing disk, and backups a failing volume."
@@ -24,23 +40,26 @@ NO_REDUNDANCY = (
 
 
 def health(
-    pool: PoolStatus, *, capacity: Optional[int], last_scrub: Optional[int], created: int, now: float
+    pool: PoolStatus,
+    *,
+    capacity: Optional[int],
+    last_scrub: Optional[int],
+    created: int,
+    now: float,
+    unread: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The verdict of a pool. capacity in percent; last_scrub, created and now in seconds since the epoch.
+    """The verdict of a pool. capacity in percent; last_scrub, created and now in seconds since the epoch. unread: what
+    could not be read of it, and why.
 
     What only should be known (a pool without redundancy by design) is among the reasons and leaves the verdict `ok`.
     """
     found: list[tuple[str, str]] = []
-    designed = _designed(pool)
     left = redundancy(pool)
     _state(pool, found)
+    found.extend((CRITICAL, text) for text in unread)
     found.extend((WARNING, f"{text[0].upper()}{text[1:]}.") for text in sickness(pool))
-    if designed and not left:
-        found.append((CRITICAL, "No further disk may fail: what redundancy there was is used up."))
-    elif not pool.vdevs:
-        found.append((CRITICAL, "Its vdevs could not be read."))
-    elif not designed:
-        found.append((OK, NO_REDUNDANCY))
+    _redundancy(pool, found)
+    found.extend((WARNING, UNSTABLE.format(disk)) for disk in _unstable(pool))
     for vdev in (*pool.leaves,):
         if any(vdev.errors):
             read, write, checksum = vdev.errors
@@ -50,6 +69,8 @@ def health(
         found.append((WARNING, f"It has errors: {read} read, {write} write, {checksum} checksum."))
     if pool.data_errors:
         found.append((CRITICAL, f"{pool.data_errors} data errors: files are damaged; zpool status -v names them."))
+    if pool.errors_hidden:
+        found.append((WARNING, f"Whether its data has errors cannot be told: {pool.errors_hidden}."))
     _capacity(capacity, found)
     age = _scrub(pool, last_scrub, created, now, found)
     spares = [
@@ -78,7 +99,8 @@ def health(
 
 def not_imported(pool: Waiting) -> dict[str, Any]:
     """The verdict of a pool that is not imported (pool_import.Waiting)."""
-    reasons = [f"It is on the disks of this host and not imported: {pool.described}"]
+    # Pools of several hosts may have one name: only the number says which of them it is.
+    reasons = [f"It is on the disks of this host and not imported (its number is {pool.guid}): {pool.described}"]
     if pool.foreign:
         reasons.append(f"It was last used by another host{f' ({pool.last_host})' if pool.last_host else ''}.")
     return {
@@ -95,9 +117,32 @@ def not_imported(pool: Waiting) -> dict[str, Any]:
     }
 
 
-def _designed(pool: PoolStatus) -> int:
-    rows = [row_of(vdev, which) for which in DATA for vdev in pool.of_class(which)]
-    return min((row.tolerates for row in rows), default=0)
+def _redundancy(pool: PoolStatus, found: list[tuple[str, str]]) -> None:
+    """What of a pool has no redundancy, or none left: each vdev by itself, as the loss of one is the loss of all."""
+    rows = [(row_of(vdev, which), survives(vdev, which)) for which in DATA for vdev in pool.of_class(which)]
+    if not rows:
+        found.append((CRITICAL, "Its vdevs could not be read."))
+    elif not any(row.tolerates for row, _left in rows):
+        found.append((OK, NO_REDUNDANCY))
+    else:
+        for row, _left in rows:
+            if not row.tolerates:
+                found.append((WARNING, f"The {_called(row)} has no redundancy: if it fails, the whole pool is lost."))
+    used_up = [row for row, left in rows if row.tolerates and left <= 0]
+    for row in used_up:
+        where = f" in the {_called(row)}" if len(rows) > 1 else ""
+        found.append((CRITICAL, f"No further disk may fail{where}: what redundancy there was is used up."))
+
+
+def _called(row: Row) -> str:
+    return row.described if row.vdev_class != NORMAL or len(row.disks) > 1 else f"disk {row.disks[0]}"
+
+
+def _unstable(pool: PoolStatus) -> list[str]:
+    """Disks that go by the kernel's names, because they have no others."""
+    # The name of one that is missing was not looked up: another disk may have it now.
+    names = [leaf.disk for leaf in pool.leaves if leaf.state in _THERE]
+    return sorted({name for name in names if not name.isdigit() and unstable(name)})
 
 
 def _state(pool: PoolStatus, found: list[tuple[str, str]]) -> None:

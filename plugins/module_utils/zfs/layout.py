@@ -91,11 +91,16 @@ def merged(rows: Iterable[Row]) -> Rows:
     return tuple(sorted(result, key=lambda row: (CLASSES.index(row.vdev_class), row)))
 
 
+def unstable(name: str) -> bool:
+    """Whether the kernel gave a name in the order in which it found disks."""
+    return bool(_UNSTABLE.match(name))
+
+
 def disk_name(value: Any) -> str:
     """The by-id name of a disk that a user wrote. ValueError says why it is none."""
     text = str(value).strip()
     name = text[len(BY_ID) :] if text.startswith(BY_ID) else text
-    if _UNSTABLE.match(name):
+    if unstable(name):
         raise ValueError(f"{text!r} may be another disk after the next boot; write its name below {BY_ID}")
     if not _NAME.match(name) or name.isdigit() or len(name) > 200:
         raise ValueError(f"{text!r} is no name below {BY_ID}, as scsi-35000c500a0000001")

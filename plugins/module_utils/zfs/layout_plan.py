@@ -354,6 +354,13 @@ def planned(pool: PoolStatus, layout: Optional[Rows], replace: Mapping[str, str]
     if layout is not None:
         planner.undeclared()
     sick = sickness(pool)
+    if pool.checkpoint:
+        held = [one.described for one in planner.changes if one.verb != ADD]
+        if held:
+            planner.problems.append(
+                f"the pool has a checkpoint, and ZFS lets no device leave or join a vdev before it is discarded (zpool "
+                f"checkpoint -d {pool.name}), which cannot be undone; asked for was: {'; '.join(held)}"
+            )
     if sick:
         planner.unmet[:0] = [f"{', '.join(sick)}; nothing about its layout is planned until it is sound again."]
         changes = planner.changes
@@ -379,13 +386,15 @@ def planned(pool: PoolStatus, layout: Optional[Rows], replace: Mapping[str, str]
 
 def redundancy(pool: PoolStatus) -> int:
     """How many disks may still fail, in the worst place, before data is lost."""
-    left = []
-    for which in DATA:
-        for vdev in pool.of_class(which):
-            row = row_of(vdev, which)
-            healthy = sum(1 for slot in _places(vdev) if slot)
-            left.append(row.tolerates - (len(row.disks) - healthy))
+    left = [survives(vdev, which) for which in DATA for vdev in pool.of_class(which)]
     return max(0, min(left)) if left else 0
+
+
+def survives(vdev: Vdev, which: str) -> int:
+    """How many disks of one vdev may still fail; below zero, it has failed."""
+    row = row_of(vdev, which)
+    healthy = sum(1 for slot in _places(vdev) if slot)
+    return row.tolerates - (len(row.disks) - healthy)
 
 
 def _places(vdev: Vdev) -> list[bool]:

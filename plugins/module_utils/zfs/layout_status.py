@@ -119,7 +119,9 @@ class Scan:
 
 @dataclass(frozen=True)
 class PoolStatus:
-    """One imported pool. `vdevs`: its top-level vdevs by class. `moving`: a removal or an expansion that goes on."""
+    """One imported pool. `vdevs`: its top-level vdevs by class. `moving`: a removal or an expansion that goes on.
+    errors_hidden: why it cannot be told whether there are data errors.  checkpoint: there is one, and ZFS lets no
+    device leave or join a vdev meanwhile.  unread: why nothing else is known of it."""
 
     name: str
     state: str
@@ -130,7 +132,10 @@ class PoolStatus:
     scan: Scan = Scan()
     errors: tuple[int, int, int] = (0, 0, 0)
     data_errors: int = 0
+    errors_hidden: str = ""
     moving: str = ""
+    checkpoint: bool = False
+    unread: str = ""
 
     @property
     def leaves(self) -> tuple[Vdev, ...]:
@@ -193,6 +198,7 @@ def _pool_from_json(raw: Mapping[str, Any]) -> PoolStatus:
         errors=_errors(root),
         data_errors=_count(raw.get("error_count")),
         moving=" and ".join(moving),
+        checkpoint=str(raw.get("checkpoint_stats", {}).get("state", "")).upper() in ("EXISTS", "DISCARDING"),
     )
 
 
@@ -261,8 +267,13 @@ def _seconds(value: Any) -> Optional[int]:
 # -- text ----------------------------------------------------------------------------------------------------------
 
 
+class Changed(ZfsError):
+    """The readings of one pool do not show the same pool."""
+
+
 def from_text(names: str, paths: str, guids: str) -> dict[str, PoolStatus]:
-    """`zpool status -p`, and the same with -P and with -g, which show other names of the same vdevs line by line."""
+    """`zpool status -p`, and the same with -P and with -g, which show other names of the same vdevs line by line. An
+    empty reading was not made. Raises Changed: without GUIDs a plan would not know which vdev it is about."""
     result: dict[str, PoolStatus] = {}
     readings = [list(sections(text)) for text in (names, paths, guids)]
     by_path = {section["pool"]: section["config"] for section in readings[1]}
@@ -271,9 +282,11 @@ def from_text(names: str, paths: str, guids: str) -> dict[str, PoolStatus]:
         name = section["pool"]
         lines = list(table(section["config"]))
         with_path, with_guid = list(table(by_path.get(name, ""))), list(table(by_guid.get(name, "")))
-        if _same_shape(lines, with_path):
+        if (paths and not _same_shape(lines, with_path)) or (guids and not _same_shape(lines, with_guid)):
+            raise Changed(f"Pool {name} changed while it was read.", hint="Run again.")
+        if paths:
             lines = [replace(line, path=other.name) for line, other in zip(lines, with_path)]
-        if _same_shape(lines, with_guid):
+        if guids:
             lines = [replace(line, guid=other.name) for line, other in zip(lines, with_guid)]
         root, vdevs = _tree(lines)
         result[name] = PoolStatus(
@@ -285,11 +298,13 @@ def from_text(names: str, paths: str, guids: str) -> dict[str, PoolStatus]:
             scan=_scan_from_text(section.get("scan", "")),
             errors=root.errors,
             data_errors=_data_errors(section.get("errors", "")),
+            errors_hidden=_errors_hidden(section.get("errors", "")),
             moving=" and ".join(
                 what
                 for key, what in (("remove", "a removal"), ("expand", "an expansion"))
                 if "in progress" in section.get(key, "")
             ),
+            checkpoint=bool(section.get("checkpoint")),
         )
     return result
 
@@ -433,6 +448,11 @@ def _data_errors(text: str) -> int:
     """`No known data errors`, or `3 data errors, use '-v' for a list`."""
     found = re.match(r"(\d+) ", text)
     return int(found.group(1)) if found else 0
+
+
+def _errors_hidden(text: str) -> str:
+    """`List of errors unavailable: permission denied`"""
+    return _one_line(text) if "unavailable" in text else ""
 
 
 def _one_line(text: str) -> str:

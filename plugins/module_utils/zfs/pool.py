@@ -55,7 +55,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_impor
 IMPORT = "import"
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.: -]*$")
-_RESERVED = re.compile(r"^(mirror|raidz|draid|spare|log|cache|special|dedup|c[0-9])")
+# What zpool takes for a vdev or a class, and refuses to create.
+_RESERVED = re.compile(r"^(mirror|raidz|draid|spare|c[0-9]|log$)")
 _PROPERTY = re.compile(r"^[a-z0-9][a-z0-9:_.+-]*$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEYS = ("encryption", "keyformat", "keylocation", "pbkdf2iters")
@@ -192,8 +193,6 @@ class PoolKind(Kind):
             raise InvalidInput(
                 f"name: {name!r} is no name of a pool.", hint="Begin with a letter; then letters, digits and _ . : - ."
             )
-        if _RESERVED.match(name):
-            raise InvalidInput(f"name: {name!r} is a word of zpool's own.", hint="Choose another name.")
         rows: Rows = item.options.get("layout") or ()
         listed_disks = {disk for row in rows for disk in row.disks if row.state == PRESENT}
         for old, new in (item.options.get("replace") or {}).items():
@@ -248,9 +247,12 @@ class PoolKind(Kind):
             if row.compared and item.options.get(row.name) is not None
         }
         facts = {"waiting": waiting, "item": item, "declared": declared}
-        return Step(IMPORT, self.name, item.key, after=after, facts=facts)
+        lacking = (f"without {listed(waiting.lacking)}",) if waiting.lacking else ()
+        return Step(IMPORT, self.name, item.key, after=after, options=lacking, facts=facts)
 
     def plan_create(self, item: Item) -> Step:
+        if _RESERVED.match(str(item.key[0])):
+            raise InvalidInput(f"name: {item.key[0]!r} is a word of zpool's own.", hint="Choose another name.")
         step = super().plan_create(item)
         rows: Rows = tuple(row for row in step.after["layout"] if row.state == PRESENT) if step.after else ()
         if not any(row.vdev_class == "normal" for row in rows):
@@ -415,6 +417,10 @@ def lost_with(contents: Contents) -> str:
     parts = [f"{size_text_short(contents.used)} in {len(datasets)} datasets ({listed(datasets)})"]
     if snapshots:
         parts.append(f"{len(snapshots)} snapshots ({listed(snapshots)})")
+    held = [one.name for one in contents.datasets if one.holds]
+    if held:
+        # zpool does not ask who holds them, as zfs does.
+        parts.append(f"of these {len(held)} are held, by replications that go on from them ({listed(held)})")
     return f"all its data is lost: {' and '.join(parts)}"
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
@@ -24,9 +25,14 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.pl
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import CommandLine
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.disks import Disk, same_disk
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.disks import (
+    Disk,
+    partition_of,
+    same_disk,
+    shared_disks,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import PoolMissing, ZfsError
-from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import Row, merged
+from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import SPARE, Row, merged, split
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import PoolStatus
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool import (
     IMPORT,
@@ -39,6 +45,8 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.pool_readi
 
 # Seconds for what must not be stopped half-way: replaying a log, taking up the destruction of much data.
 _PATIENCE = 3600
+# A disk that nobody uses is opened for a moment all the same, by udev's or multipathd's looking at it. Seconds.
+_BUSY, _BUSY_PAUSES, _BUSY_PAUSE = "is in use and contains a unknown filesystem", 5, 2
 _GONE = ("no such pool or dataset", "no such pool available")
 
 
@@ -50,6 +58,7 @@ class PoolBackend:
         self._zfs = command_line
         self.reading = PoolReading(command_line)
         self._removing = False
+        self._imported: list[str] = []
         # What is on the disks that come into pools, by name, as it was shown to whoever consented.
         self._disks: dict[str, Disk] = {}
 
@@ -70,8 +79,9 @@ class PoolBackend:
         pools = self.reading.pools()
         written = sorted({disk for item in declared.items for disk in _disks_of(item)})
         known = {leaf.disk: leaf.path for pool in pools.values() for leaf in pool.leaves}
-        where = self.reading.whole_disks([*written, *known])
-        _refuse_shared(declared, {disk: where.get(disk, "") for disk in written})
+        parents = {partition_of(disk) for disk in written} - {""}
+        where = self.reading.whole_disks([*written, *known, *parents])
+        _refuse_shared(declared, {disk: where.get(disk, "") for disk in written}, where)
         members: dict[str, dict[str, str]] = {}
         for name, pool in pools.items():
             members[name] = {where[leaf.disk]: leaf.disk for leaf in pool.leaves if where.get(leaf.disk)}
@@ -91,6 +101,11 @@ class PoolBackend:
         for name in names:
             if name not in pools:
                 continue
+            if pools[name].unread:
+                raise ZfsError(
+                    f"Pool {name} does not answer (state {pools[name].state}): {pools[name].unread}",
+                    hint=f"See zpool status {name} and the kernel's log. Nothing was changed.",
+                )
             ashift = self.reading.ashift(pools[name], properties[name]["ashift"].value)
             contents = Contents(*self.reading.contents(name)) if self._removing else None
             result[(name,)] = kind.decode(pools[name], properties[name], ashift, contents)
@@ -138,6 +153,12 @@ class PoolBackend:
         for trial in kind.trials(step):
             argv = (*trial[:3], flag, *trial[3:]) if flag else trial
             done = self._zfs.attempt(argv)
+            for _pause in range(_BUSY_PAUSES):
+                if _BUSY not in done.errors:
+                    break
+                time.sleep(_BUSY_PAUSE)
+                self._zfs.attempt(("udevadm", "settle"))
+                done = self._zfs.attempt(argv)
             if done.status != 0:
                 said = " ".join(line.strip() for line in done.errors.splitlines() if "use '-f'" not in line)
                 result.append(f"{step.key[0]}: ZFS would refuse: {' '.join(said.split()).rstrip('.')}")
@@ -166,7 +187,10 @@ class PoolBackend:
         return result
 
     def verify(self, kind: PoolKind, things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
-        return kind.unmet(things, declared)
+        unmets = list(kind.unmet(things, declared))
+        for name in self._imported:
+            unmets += [Unmet(f"{name}: {text}") for text in self.reading.unmounted(name)]
+        return unmets
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -235,6 +259,7 @@ class PoolBackend:
                 ) from None
             else:
                 raise
+        self._imported.append(str(step.key[0]))
         return [*warnings, *self._after_import(kind, step)]
 
     def _after_import(self, kind: PoolKind, step: Step) -> list[str]:
@@ -284,16 +309,23 @@ def _renamed(item: Item, names: Mapping[str, str]) -> Item:
     return replace(item, options=options)
 
 
-def _refuse_shared(declared: Declaration, where: Mapping[str, str]) -> None:
+def _refuse_shared(declared: Declaration, written: Mapping[str, str], where: Mapping[str, str]) -> None:
     """Two vdevs on one disk, by whatever names and in whichever pools. Raises InvalidInput."""
-    problems = same_disk(where)
-    owners: dict[str, str] = {}
+    problems = same_disk(written)
+    owners: dict[str, tuple[str, str]] = {}
+    groups: list[tuple[str, ...]] = []
     for item in declared.items:
         layout: Iterable[Row] = item.options.get("layout") or ()
-        for disk in sorted({disk for row in layout if row.state != ABSENT for disk in row.disks}):
-            if disk in owners:
-                problems.append(f"disk {disk} is listed for pool {owners[disk]} and for pool {item.key[0]}")
-            owners[disk] = str(item.key[0])
+        rows = [row for row in split(layout) if row.state != ABSENT]
+        groups += [row.disks for row in rows]
+        for disk, vdev_class in sorted((disk, row.vdev_class) for row in rows for disk in row.disks):
+            other, as_what = owners.get(disk, ("", ""))
+            # A spare may stand ready for several pools.
+            if other and not as_what == vdev_class == SPARE:
+                problems.append(f"disk {disk} is listed for pool {other} and for pool {item.key[0]}")
+            owners[disk] = (str(item.key[0]), vdev_class)
+    if not problems:
+        problems = shared_disks(groups, where)
     if problems:
         raise InvalidInput(f"layout: {listed(problems)}.", hint="A disk can be in one place only. Nothing was changed.")
 

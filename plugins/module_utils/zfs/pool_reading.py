@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from ansible_collections.hospital.continuity.plugins.module_utils.command import ProgramMissing
+from ansible_collections.hospital.continuity.plugins.module_utils.command import CommandTimedOut, ProgramMissing
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.command_line import (
     CommandLine,
     Dependant,
@@ -27,6 +28,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.disks impo
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import BY_ID, NORMAL
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import (
+    Changed,
     PoolStatus,
     Vdev,
     begun_scrub,
@@ -52,6 +54,9 @@ class PoolReading:
         self._version: tuple[int, int] = (0, 0)
         # What was read last, and how much had been written then: nothing else changes in one run.
         self._pools: tuple[int, dict[str, PoolStatus]] = (-1, {})
+        # Pools that did not answer: nobody waits for them twice.
+        self._hangs = False
+        self._silent: dict[str, PoolStatus] = {}
 
     @property
     def version(self) -> tuple[int, int]:
@@ -68,11 +73,38 @@ class PoolReading:
         return self._pools[1]
 
     def _read_pools(self) -> dict[str, PoolStatus]:
-        if self.version >= (2, 3):
-            pools = from_json(self._zfs.read(("zpool", "status", "-j", "--json-int")))
-        else:
-            pools = from_text(*(self._zfs.read(("zpool", "status", flag)) for flag in ("-p", "-pP", "-pg")))
+        pools: dict[str, PoolStatus] = {}
+        try:
+            if not self._hangs:
+                pools = self._status()
+        except CommandTimedOut:
+            self._hangs = True
+        if self._hangs:
+            # One that hangs shall not hide the others.
+            pools = self._one_by_one()
         return {name: self._with_names(pool) for name, pool in pools.items()}
+
+    def _one_by_one(self) -> dict[str, PoolStatus]:
+        pools: dict[str, PoolStatus] = {}
+        for name, pool in self._zfs.pools().items():
+            if name in self._silent:
+                continue
+            try:
+                pools.update(self._status(name))
+            except CommandTimedOut as problem:
+                self._silent[name] = PoolStatus(name, pool.health, unread=problem.message)
+        return {**pools, **self._silent}
+
+    def _status(self, *names: str) -> dict[str, PoolStatus]:
+        if self.version >= (2, 3):
+            return from_json(self._zfs.read(("zpool", "status", "-j", "--json-int", *names)))
+        for _attempt in range(2):
+            with contextlib.suppress(Changed):
+                return self._status_text(names)
+        return self._status_text(names)
+
+    def _status_text(self, names: Sequence[str]) -> dict[str, PoolStatus]:
+        return from_text(*(self._zfs.read(("zpool", "status", flag, *names)) for flag in ("-p", "-pP", "-pg")))
 
     def _with_names(self, pool: PoolStatus) -> PoolStatus:
         """The pool with disks that were imported as sdX by their lasting names."""
@@ -123,6 +155,17 @@ class PoolReading:
         used = int(rows[0][1]) if rows and rows[0][1].isdigit() else 0
         return (Dependant(name, "filesystem"), *below), used
 
+    def unmounted(self, name: str) -> list[str]:
+        """What of a pool should be mounted and is not, in sentences: a program that was stopped leaves some so."""
+        columns = "name,mounted,canmount,mountpoint,keystatus"
+        text = self._zfs.read(("zfs", "list", "-H", "-r", "-t", "filesystem", "-o", columns, name))
+        rows = [line.split("\t") for line in text.splitlines()]
+        return [
+            f"{row[0]} is not mounted at {row[3]}" + (", its key is not loaded." if row[4] == "unavailable" else ".")
+            for row in rows
+            if len(row) == 5 and row[1] == "no" and row[2] == "on" and row[3] not in ("none", "legacy", "-")
+        ]
+
     def created(self, name: str) -> int:
         text = self._zfs.read(("zfs", "get", "-Hp", "-o", "value", "creation", name)).strip()
         return int(text) if text.isdigit() else 0
@@ -132,6 +175,10 @@ class PoolReading:
     def waiting(self) -> list[Waiting]:
         """The pools on this host's disks that are not imported, with who had them last. Slow: it reads disks."""
         found = parsed_waiting(self._zfs.read(("zpool", "import")))
+        if any(pool.state != "ONLINE" for pool in found):
+            # Disks may still be coming: a pool that is imported without them has to be resilvered.
+            self._zfs.attempt(("udevadm", "settle"))
+            found = parsed_waiting(self._zfs.read(("zpool", "import")))
         if not found:
             return []
         hostid, hostname = self._hostid(), self._zfs.attempt(("uname", "-n")).output.strip()
@@ -183,7 +230,12 @@ class PoolReading:
             found = tuple(sign for sign in signatures if sign.path in inside)
             groups = tuple(self._volume_groups(found))
             why = unreadable.get(device.path, "") if device else ""
-            result[name] = Disk(name, device, found, members, groups, why)
+            one = Disk(name, device, found, members, groups, why)
+            silent = [pool.name for pool in self.pools().values() if pool.unread]
+            if silent and one.pool_guids:
+                # It may be one of theirs.
+                one = replace(one, unreadable=f"it has a label of ZFS, and pool {silent[0]} does not answer")
+            result[name] = one
         return result
 
     def _lsblk(self, paths: Sequence[str]) -> str:

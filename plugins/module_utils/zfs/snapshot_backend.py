@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Optional
+from typing import Any, Optional
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import ABSENT, Declaration
@@ -58,12 +58,7 @@ class SnapshotBackend:
         names = None if keys is None else sorted({str(key[0]) for key in keys})
         found = self._zfs.properties(names)
         require_pools(self._zfs, [name for name in names or () if name not in found], removing=self._removing)
-        stored = {
-            (name, prop[len(PROPERTY) :]): decoded(value.value)
-            for name, properties in found.items()
-            for prop, value in properties.items()
-            if prop.startswith(PROPERTY) and value.source == "local"
-        }
+        stored = stored_policies(found)
         return {key: self._observed(key, stored.get(key, {}), found) for key in (stored if keys is None else keys)}
 
     def precheck(self, kind: SnapshotKind, plan: Plan, declared: Declaration) -> Sequence[str]:
@@ -121,6 +116,22 @@ class SnapshotBackend:
             return name in policies or any(policies.get(one, False) or one in replicas for one in above)
 
         return {name: name == dataset or not others(name) for name in marks}
+
+
+def policies(zfs: CommandLine, pool: str) -> dict[Key, dict[str, Any]]:
+    """The policies that are kept at the datasets of a pool."""
+    return stored_policies(zfs.local_properties(pool))
+
+
+def stored_policies(found: Mapping[str, Properties]) -> dict[Key, dict[str, Any]]:
+    """The policies among properties. Only what is set at a dataset itself is one: what it inherits is another's, and
+    what it received is the sender's."""
+    return {
+        (name, prop[len(PROPERTY) :]): decoded(value.value)
+        for name, properties in found.items()
+        for prop, value in properties.items()
+        if prop.startswith(PROPERTY) and value.source == "local"
+    }
 
 
 def _lineage(name: str) -> list[str]:

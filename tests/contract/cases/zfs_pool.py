@@ -119,7 +119,7 @@ CASE = Case(
         Scenario(
             lambda system: f"wipe_disk:{system.disks[0]}",
             {"config": [BASE]},
-            "ext4",
+            "filesystem named films",
             setup=full_disk,
             label="wipe_disk",
         ),

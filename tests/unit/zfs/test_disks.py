@@ -14,6 +14,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.disks impo
     parsed_devices,
     parsed_signatures,
     same_disk,
+    shared_disks,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors import ZfsError
 
@@ -136,3 +137,24 @@ def test_two_names_of_one_disk() -> None:
 def test_what_lsblk_may_answer_instead(text: str) -> None:
     with pytest.raises(ZfsError):
         parsed_devices(text)
+
+
+WHERE = {"A": "/dev/sda", "wwn-A": "/dev/sda", "B": "/dev/sdb"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        ([("A-part1", "A-part2")], "A-part1 and A-part2 are partitions of one disk"),
+        ([("A-part3", "wwn-A-part2")], "A-part3 and wwn-A-part2 are partitions of one disk"),
+        ([("gone-part1", "gone-part2")], "partitions of one disk"),
+        ([("A", "B"), ("wwn-A-part2",)], "wwn-A-part2 is a partition of A, which is listed as a whole"),
+        ([("A-part1", "B-part1"), ("A-part2", "B-part2")], ""),
+        ([("A-part1",), ("A-part2",)], ""),
+        ([("A", "B")], ""),
+    ],
+)
+def test_one_disk_in_two_parts(groups: list[tuple[str, ...]], told: str) -> None:
+    """A mirror of two partitions of one disk is lost with it; halves of two disks that mirror each other are not."""
+    found = shared_disks(groups, WHERE)
+    assert (told in found[0] and len(found) == 1) if told else not found

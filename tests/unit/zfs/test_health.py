@@ -111,3 +111,36 @@ def test_a_pool_that_is_not_imported(state: str, expected: str) -> None:
     assert found["verdict"] == expected
     assert "node2" in " ".join(found["reasons"])
     assert set(found) == set(verdict(WELL))
+
+
+def test_each_vdev_is_judged_by_itself() -> None:
+    """A mirror beside a disk that never had redundancy: the mirror's loss counts, and so does the lonely disk."""
+    special = Vdev("s", "disk", "ONLINE")
+    pool = replace(WELL, vdevs={"normal": (MIRROR,), "special": (special,)})
+    found = verdict(pool)
+    assert found["verdict"] == "warning" and "special disk of s has no redundancy" in " ".join(found["reasons"])
+    assert NO_REDUNDANCY not in found["reasons"]
+    worse = verdict(replace(leaf(pool, state="REMOVED"), state="DEGRADED"))
+    assert worse["verdict"] == "critical" and "may fail in the mirror of a, b" in " ".join(worse["reasons"])
+
+
+def test_a_disk_without_a_lasting_name_is_told() -> None:
+    found = verdict(leaf(WELL, name="sdb"))
+    assert found["verdict"] == "warning" and "Disk sdb has no name below /dev/disk/by-id" in " ".join(found["reasons"])
+    pulled = verdict(replace(leaf(WELL, name="sdb", state="REMOVED"), state="DEGRADED"))
+    assert "by-id" not in " ".join(pulled["reasons"]), "the name is another disk's by now"
+
+
+def test_what_could_not_be_read_is_critical() -> None:
+    found = verdict(WELL, unread=["It does not answer: zfs get did not end."])
+    assert found["verdict"] == "critical" and "It does not answer: zfs get did not end." in found["reasons"]
+
+
+def test_errors_that_are_not_shown_are_not_no_errors() -> None:
+    hidden = replace(WELL, errors_hidden="List of errors unavailable: permission denied")
+    assert verdict(hidden)["verdict"] == "warning" and "permission denied" in " ".join(verdict(hidden)["reasons"])
+
+
+def test_a_pool_that_waits_is_told_by_its_number() -> None:
+    """Two of them may have one name."""
+    assert "number is 17" in " ".join(not_imported(Waiting("tank", "17", "ONLINE"))["reasons"])

@@ -40,6 +40,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_sta
 )
 
 FORM = Layout()
+CACHED = {"class": "cache", "disks": ["c"]}
 _guids = itertools.count(1000)
 
 
@@ -415,3 +416,18 @@ def test_disks_that_stand_alone_come_before_what_would_swallow_them() -> None:
     assert command_words(whole) == [
         f"{prefix}1", "log", f"{prefix}5", "mirror", f"{prefix}3", f"{prefix}4",
     ]  # fmt: skip
+
+
+def test_a_checkpoint_stands_in_the_way_of_what_zfs_would_refuse() -> None:
+    pool = replace(pool_of(FORM.canonical([{"type": "disk", "disks": ["a"]}, CACHED])), checkpoint=True)
+    wanted = [
+        [{"type": "mirror", "disks": ["a", "b"]}, CACHED],
+        [{"type": "disk", "disks": ["a"]}, {**CACHED, "state": "absent"}],
+    ]
+    for layout in wanted:
+        plan = planned(pool, FORM.canonical(layout), {})
+        assert not plan.changes and "zpool checkpoint -d tank" in plan.problems[0]
+    assert planned(pool, None, {"a": "b"}).problems
+    assert not planned(pool, pool.layout, {}).problems
+    grown = FORM.canonical([{"type": "disk", "disks": ["a", "b"]}, CACHED])
+    assert [one.verb for one in planned(pool, grown, {}).changes] == [ADD], "ZFS adds vdevs all the same"

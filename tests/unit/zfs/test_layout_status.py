@@ -15,6 +15,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.zfs.errors imp
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout import Row
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_plan import redundancy, sickness
 from ansible_collections.hospital.continuity.plugins.module_utils.zfs.layout_status import (
+    Changed,
     PoolStatus,
     Vdev,
     begun_scrub,
@@ -261,3 +262,30 @@ def test_when_a_scrub_was_begun() -> None:
     assert begun_scrub(f"{history}2026-11-22.00:00:00 zpool scrub -s backup\n") is None, "cancelled"
     assert begun_scrub(f"{history}2026-11-22.00:00:00 zpool scrub -p backup\n") is None, "not gone on with"
     assert begun_scrub("") is None
+
+
+def test_a_pool_that_changed_between_the_readings_is_not_guessed() -> None:
+    """Without GUIDs, a plan would not know which vdev it is about."""
+    texts = [recorded(CLASSES, f"zpool status {flag} hct-pool") for flag in ("-p", "-pP", "-pg")]
+    for number in (1, 2):
+        other = list(texts)
+        other[number] = re.sub(r"(?m)^\t    .*\n", "", texts[number], count=1)
+        with pytest.raises(Changed, match="changed while it was read"):
+            from_text(*other)
+
+
+def test_a_checkpoint_is_seen() -> None:
+    text = recorded(HEALTHY, "zpool status", 1)
+    with_one = text.replace("config:", "checkpoint: created Sun Nov 22 08:00:00 2026, consumes 109K\nconfig:", 1)
+    assert any(pool.checkpoint for pool in from_text(with_one, "", "").values())
+    assert not from_text(text, "", "")["backup"].checkpoint
+    json_text = recorded(CLASSES, "zpool status -j --json-int hct-pool")
+    stats = '"checkpoint_stats":{"state":"EXISTS","start_time":1,"space":2},"error_count"'
+    assert from_json(json_text.replace('"error_count"', stats, 1))["hct-pool"].checkpoint
+    assert not from_json(json_text)["hct-pool"].checkpoint
+
+
+def test_errors_that_cannot_be_listed() -> None:
+    text = SPARE_AT_WORK.replace("3 data errors, use '-v' for a list", "List of errors unavailable: permission denied")
+    assert "permission denied" in from_text(text, "", "")["backup"].errors_hidden
+    assert not from_text(SPARE_AT_WORK, "", "")["backup"].errors_hidden
