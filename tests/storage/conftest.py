@@ -4,12 +4,6 @@
 
 from __future__ import annotations
 
-import pytest
+from tests.machine.possible import possible
 
-from lab.machine import missing
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _possible():
-    if lacking := missing():
-        pytest.skip(f"the emulated machine cannot run here: {lacking}")
+__all__ = ["possible"]

@@ -48,7 +48,6 @@ class Node:
 
     def described(self) -> dict[str, Any]:
         return {
-            "backup_pool_packages": ["zfsutils-linux"],  # the machine has no zfs-zed, and reaches no mirror
             "backup_pool_name": POOL,
             "backup_pool_layout": [
                 {"type": "raidz2", "disks": self.disks[:6]},
@@ -73,7 +72,7 @@ class Node:
         described = {"cluster_host": "cluster", **self.described(), **variables}
         nodes: dict[str, Mapping[str, Any]] = {
             "pve1": {**self.machine.variables(), **described},
-            "pve2": {**self.machine.variables(), "ansible_port": 1, **described},
+            "pve2": {"ansible_host": "127.0.0.1", "ansible_port": 1, **described},
         }
         inventory = {"all": {"children": {"clusters": {"hosts": {"cluster": cluster}}, "nodes": {"hosts": nodes}}}}
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
@@ -184,6 +183,19 @@ def test_one_run_makes_it_and_a_second_one_changes_nothing(node: Node) -> None:
     again = good(node.run())
     assert changed(again) == []
     assert node.lab.writes == []
+
+
+def test_the_node_takes_its_snapshots_itself(node: Node) -> None:
+    unit = "hospital-continuity-snapshots"
+    assert node.machine.sh(f"systemctl is-enabled {unit}.timer; systemctl is-active {unit}.timer").split() == [
+        "enabled",
+        "active",
+    ]
+    taken = node.machine.sh(f"zfs list -Ho name -t snapshot {POOL}/pve")
+    node.machine.sh(f"systemctl start {unit}.service")
+    assert node.machine.sh(f"zfs list -Ho name -t snapshot {POOL}/pve") == taken, "the day has one"
+    node.machine.sh(f"zfs destroy {POOL}/pve@%; systemctl start {unit}.service")
+    assert node.machine.sh(f"zfs list -Ho name -t snapshot {POOL}/pve") == taken
 
 
 def test_debian_does_not_scrub_it_a_second_time(node: Node) -> None:

@@ -80,12 +80,14 @@ def hosts(tmp_path_factory):
 
 
 def test_a_volume_with_a_filesystem_is_refused(hosts):
-    hosts.array.sh(f"mkfs.ext4 -q {hosts.lun}; sync")
+    hosts.array.sh(f"mkfs.xfs -q {hosts.lun}; sync")
     told = words(hosts.role(fails=True, shared_storage_initialise=True))
-    assert f"{VOLUME} carries ext4" in told
+    assert f"{VOLUME} carries xfs" in told
     assert SECRET not in told
+    # Any other target would be offered it.
+    assert SECRET not in hosts.node.ssh("cat", "/etc/iscsi/iscsid.conf").stdout
     assert (hosts.sessions(), hosts.active()) == (4, 4)
-    assert "ext4" in hosts.node.ssh("wipefs", "--no-act", VOLUME).stdout
+    assert "xfs" in hosts.node.ssh("wipefs", "--no-act", VOLUME).stdout
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,10 @@ def test_a_volume_with_a_filesystem_is_refused(hosts):
         (f"echo label: gpt | sfdisk -q {VOLUME}", f"{VOLUME} carries gpt"),
         (f"pvcreate -qq -y {VOLUME}", f"{VOLUME} carries LVM2_member"),
         (f"vgcreate -qq -y others {VOLUME}", f"{VOLUME} carries LVM2_member of the volume group others"),
-        ("vgcreate -qq -y guests /dev/disk/by-id/scsi-*LOCAL*", f"should be on {VOLUME}"),
+        ("vgcreate -qq -y guests LOCAL", f"should be on {VOLUME}"),
         (
             f"""
-            vgcreate -qq -y guests /dev/disk/by-id/scsi-*LOCAL*
+            vgcreate -qq -y guests LOCAL
             vgcreate -qq -y guests --config 'devices/filter=["r|LOCAL|"]' {VOLUME}
             """,
             "sees more than one volume group guests",
@@ -108,8 +110,10 @@ def test_a_volume_with_a_filesystem_is_refused(hosts):
 )
 def test_a_volume_group_is_not_made_there(hosts, made, expected):
     if "LOCAL" in made and not hosts.local:
-        hosts.local = hosts.node.disk("local", "64M", serial="LOCAL")
-    hosts.node.sh(f"wipefs -aq {VOLUME} {hosts.local.path if hosts.local else ''}; {made}")
+        hosts.local = hosts.node.disk("local", "64M").path
+    blank = f"dd if=/dev/zero of={VOLUME} bs=1M count=1 oflag=direct status=none"
+    made = made.replace("LOCAL", hosts.local or "")
+    hosts.node.sh(f"wipefs -aq {VOLUME} {hosts.local or ''}; {blank}; {made}")
     before = hosts.node.ssh("wipefs", "--no-act", VOLUME).stdout
     told = words(hosts.role("volume_group", fails=True, shared_storage_initialise=made != ""))
     assert expected in told
@@ -121,7 +125,11 @@ def test_it_is_made_where_somebody_said_so_and_lvm_does_not_see_the_paths(hosts)
     assert hosts.node.sh("pvs --noheadings -o pv_name,vg_name").split() == [VOLUME, "guests"]
     # Not even where nothing says that they are a multipath device's.
     blind = 'devices{multipath_component_detection=0 multipath_wwids_file=""}'
-    assert "/dev/sd" not in hosts.node.ssh("pvs", "-a", "--config", blind).stdout
+    seen = hosts.node.ssh("pvs", "-a", "--noheadings", "-o", "pv_name", "--config", blind).stdout.split()
+    shown = hosts.node.sh("multipathd show paths raw format '%w /dev/%d'").splitlines()
+    paths = [line.split()[1] for line in shown if line.startswith(WWID)]
+    assert len(paths) == 4
+    assert not {*seen} & {*paths}
 
 
 def test_a_lost_channel_stops_nobody_and_comes_back(hosts):
@@ -143,6 +151,7 @@ def test_all_channels_lost_for_a_while_fail_nothing(hosts):
     with Writing(hosts.node) as writing:
         hosts.carriers(*CHANNELS, up=False)
         until(lambda: hosts.active() == 0, 60, lambda: hosts.node.sh("multipath -ll"))
+        assert "no path of ds3524 is active" in words(hosts.role("volume_group", fails=True))
         hosts.carriers(*CHANNELS, up=True)
         until(lambda: hosts.active() == 4, 90, lambda: hosts.node.sh("multipath -ll"))
         until(lambda: writing.seconds_since_the_last < 3, 30, lambda: hosts.node.sh("multipath -ll"))
@@ -171,7 +180,11 @@ class Writing:
         self.node.sh("rm -f /run/enough; lvs guests/disk >/dev/null 2>&1 || lvcreate -qq -y -L 64M -n disk guests")
         self.node.ssh("lvchange", "-ay", "guests/disk")
         self.node.put("/run/writer", WRITER)
-        self.node.sh("systemd-run --quiet --collect --unit writer sh -c 'sh /run/writer >/run/written 2>&1'; sleep 2")
+        self.node.sh(
+            ": >/run/written; systemd-run --quiet --collect --unit writer sh -c 'sh /run/writer >/run/written 2>&1';"
+            " for i in $(seq 300); do [ $(wc -l </run/written) -le 10 ] || exit 0; sleep 0.2; done;"
+            " cat /run/written; exit 1"
+        )
         return self
 
     def __exit__(self, *_exception):

@@ -1,32 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""A tape library that is reached over iSCSI, as its user sees it: what the lab's library must be good for."""
+"""A tape library that is reached over iSCSI, by the initiator's side of the role tape_export, as its user sees it."""
 
 from __future__ import annotations
+
+import shlex
 
 import pytest
 
 from lab.machine import STORAGE, Machine, join
 from lab.machine.targets import tape_target
 from tests.machine.plays import until
+from tests.storage.roles import converge, words
 
 TARGET = "iqn.2016-01.example.hospital:ts3200"
 LIBRARY = "10.1.1.1"
+USER, SECRET = "backup", "of a test's, with \" and $ and \\"
 
 
 class Guest:
     """The machine that backs up to tape, and the one with the library."""
 
-    def __init__(self, library, machine):
-        self.machine = machine
+    def __init__(self, library, machine, folder):
+        self.machine, self.folder = machine, folder
         card = join(library, machine, 1)
         library.sh(f"ip link set {card} up; ip addr add {LIBRARY}/24 dev {card}")
         machine.sh(f"ip link set {card} up; ip addr add 10.1.1.2/24 dev {card}")
-        tape_target(library, TARGET, media=("HC0001L5", "HC0002L5"))
-        machine.sh(f"iscsiadm -m discovery -t sendtargets -p {LIBRARY}; iscsiadm -m node -T {TARGET} --login")
-        until(lambda: len(self.units()) == 4, 60, lambda: machine.sh("lsscsi -g"))
-        machine.ssh("udevadm", "settle")
-        (self.changer,) = (unit[-1] for unit in self.units() if unit[1] == "mediumx")
+        tape_target(library, TARGET, media=("HC0001L5", "HC0002L5"), user=USER, secret=SECRET)
+
+    def role(self, *, fails=False, **variables):
+        described = {
+            "tape_export_target": TARGET,
+            "tape_export_portals": [LIBRARY],
+            "tape_export_user": USER,
+            "tape_export_secret": SECRET,
+            **variables,
+        }
+        return converge(self.folder, {self.machine: described}, "tape_export", "initiator", fails=fails)
+
+    @property
+    def changer(self):
+        (found,) = (unit[-1] for unit in self.units() if unit[1] == "mediumx")
+        return found
 
     def units(self):
         """What lsscsi says of the library: its controller, drives and changer."""
@@ -43,7 +58,24 @@ class Guest:
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory):
     with Machine("library", STORAGE) as library, Machine("guest", STORAGE) as machine:
-        yield Guest(library, machine)
+        yield Guest(library, machine, tmp_path_factory.mktemp("guest"))
+
+
+def test_nobody_gets_in_with_a_wrong_secret(guest):
+    told = words(guest.role(fails=True, tape_export_secret="of nobody's at all"))
+    assert "of nobody's at all" not in told
+    assert guest.units() == []
+
+
+def test_the_role_logs_in_and_a_second_run_changes_nothing(guest):
+    told = words(guest.role())
+    assert SECRET not in told
+    until(lambda: len(guest.units()) == 4, 60, lambda: guest.machine.sh("lsscsi -g"))
+    guest.machine.ssh("udevadm", "settle")
+    names = guest.machine.sh("ls /dev/tape/by-id").split()
+    again = guest.role(tape_export_devices=names)
+    assert [result["task"] for result in again.results if result.get("changed")] == []
+    assert "nobody" in words(guest.role(fails=True, tape_export_devices=["nobody"], tape_export_devices_timeout=1))
 
 
 def test_drives_slots_and_barcodes_are_seen(guest):
@@ -58,10 +90,11 @@ def test_drives_slots_and_barcodes_are_seen(guest):
 
 
 def test_an_initiator_without_a_kernel_sees_it_too(guest):
-    told = guest.machine.ssh("iscsi-ls", "--show-luns", f"iscsi://{LIBRARY}").stdout
+    as_user = f"LIBISCSI_CHAP_USERNAME={USER} LIBISCSI_CHAP_PASSWORD={shlex.quote(SECRET)}"
+    told = guest.machine.sh(f"{as_user} iscsi-ls --show-luns iscsi://{LIBRARY}")
     assert told.count("SEQUENTIAL_ACCESS") == 2
     assert told.count("MEDIA_CHANGER") == 1
-    told = guest.machine.ssh("iscsi-inq", f"iscsi://{LIBRARY}/{TARGET}/3").stdout
+    told = guest.machine.sh(f"{as_user} iscsi-inq iscsi://{LIBRARY}/{TARGET}/3")
     assert "3573-TL" in told
 
 
