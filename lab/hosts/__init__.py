@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from lab.hosts.group import Hosts, wait_until
 from lab.hosts.host import Failed, Host
+from lab.hosts.lan import Lan
 from lab.hosts.links import Link
 from lab.hosts.podman import why_not
 from lab.hosts.switch import Switch
 from lab.hosts.traffic import Pings, Traffic
 
-__all__ = ["Failed", "Host", "Hosts", "Link", "Pings", "Switch", "Traffic", "wait_until", "why_not"]
+__all__ = ["Failed", "Host", "Hosts", "Lan", "Link", "Pings", "Switch", "Traffic", "wait_until", "why_not"]

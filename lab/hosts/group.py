@@ -97,21 +97,35 @@ class Hosts:
         """A cable from this machine, the control host, into a port of a host that is the switch: what is behind that
         switch is then reached through the ports under test. `address` with its prefix length, of this machine's end,
         whose name is returned."""
+        there = self[partner].port(partner_port)
+        name = self.plug(there, address)
+        there.prepare(for_switch=True)
+        return name
+
+    def plug(self, there: Port, address: str) -> str:
+        """A cable from this machine to a port that is made by it; the name of this machine's end."""
         name = f"hc{secrets.token_hex(4)}"
         self._record.note("interface", name)
-        here, there = Port(Namespace(), name), self[partner].port(partner_port)
+        here = Port(Namespace(), name)
         wire(here, there)
         here.prepare(for_switch=False)
-        there.prepare(for_switch=True)
         here.namespace.ip("address", "add", address, "dev", name)
         return name
+
+    def namespace(self, name: str) -> Namespace:
+        """A network namespace that is no host's; it goes when the set goes."""
+        space = Namespace(f"{self.name}-{name}")
+        self._record.note("namespace", space.name)
+        space.make()
+        return space
 
     def _start(self, name: str, image: str) -> None:
         container = f"{self.name}-{name}"
         self._record.note("namespace", container)
         access = self._access() if self._ssh else None
         directory = self._record.directory
-        host = Host(name, container, image, directory / f"{name}.pid", Namespace(container), access)
+        shm_size = images.RECIPES[self._images[name]].shm_size
+        host = Host(name, container, image, directory / f"{name}.pid", Namespace(container), access, shm_size)
         host.start(self.name)
         if access:
             access.attach(host.namespace)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ class Host:
     pid_file: Path
     namespace: Namespace
     access: Access | None = None
+    shm_size: str = ""
 
     def start(self, set_name: str) -> None:
         """Make the container; `ready` waits for it."""
@@ -43,6 +46,7 @@ class Host:
             *("run", "--detach", "--name", self.container, "--hostname", self.name),
             *("--label", f"hospital-continuity={set_name}", "--pidfile", str(self.pid_file)),
             *("--privileged", "--systemd=always", f"--network=ns:{self.namespace.path}"),
+            *([f"--shm-size={self.shm_size}"] if self.shm_size else []),
             *("--tmpfs", "/tmp", self.image),
         )
 
@@ -104,9 +108,10 @@ class Host:
 
     def power_off(self) -> None:
         """At once, nothing is written: what a reset or a failing power supply does. Its ports lose their carrier."""
+        pid = self.pid
         # Its process id may soon be another process's.
         self.pid_file.unlink()
-        podman("kill", "--signal=KILL", self.container)
+        os.kill(pid, signal.SIGKILL)  # with it goes every process of its: sooner than podman could
         program("podman", "wait", self.container, timeout=30)
         wired = set(self._wired())
         for name in self.namespace.interfaces():
@@ -117,17 +122,28 @@ class Host:
                 self.namespace.ip("link", "del", name, check=False)
 
     def power_on(self) -> None:
+        self.switch_on()
+        self.ready()
+
+    def switch_on(self) -> None:
+        """The power is there; `ready` waits for what it makes of it."""
         for name in self._wired():
             self.namespace.ip("link", "set", name, "up")
         if self.access:
             self.access.configure(self.namespace)
         podman("start", self.container)
-        self.ready()
 
     def reset(self) -> None:
         """Power lost and back; returns when it runs again."""
         self.power_off()
         self.power_on()
+
+    @property
+    def powered(self) -> bool:
+        try:
+            return Path(f"/proc/{self.pid}").exists()
+        except RuntimeError:
+            return False
 
     def _wired(self) -> list[str]:
         kinds = self.namespace.ip("-oneline", "link", "show", "type", "veth")

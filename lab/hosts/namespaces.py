@@ -56,7 +56,7 @@ class Port:
     name: str
 
     def set(self, *words: str) -> None:
-        self.namespace.ip("link", "set", self.name, *words)
+        self.namespace.ip("link", "set", "dev", self.name, *words)
 
     def carrier(self) -> bool:
         (entry,) = json.loads(self.namespace.ip("-json", "link", "show", self.name))

@@ -7,6 +7,7 @@ hosts: {node1: ovs, switch: ovs}             # host: image
 ssh: false
 links:
   - [node1, eno1, switch, n1p1]              # host, port, partner, partner's port, and its MTU
+lan: {node1: 198.19.64.11/24, control: 198.19.64.254/24}       # one network for these hosts, and this machine
 control: {port: ctl0, vlan: 10, address: 198.19.10.254/24}   # this machine plugged into the switch; may be left out
 switch:
   host: switch
@@ -25,6 +26,7 @@ from typing import Any
 import yaml
 
 from lab.hosts.group import Hosts
+from lab.hosts.lan import Lan
 from lab.hosts.record import Record
 from lab.hosts.switch import Switch
 
@@ -38,6 +40,7 @@ class Topology:
     links: list[list[Any]] = field(default_factory=list)
     switch: dict[str, Any] = field(default_factory=dict)
     control: dict[str, Any] = field(default_factory=dict)
+    lan: dict[str, str] = field(default_factory=dict)
     ssh: bool = False
 
     @classmethod
@@ -51,6 +54,8 @@ class Topology:
             self._equip(hosts)
             for host, port, partner, partner_port, *mtu in self.links:
                 hosts.link(host, port, partner, partner_port).carry(*(mtu or [1500]))
+            if self.lan:
+                self._connect(hosts)
             if self.switch:
                 self._configure(hosts)
         except BaseException:
@@ -64,6 +69,14 @@ class Topology:
             from lab.scst.host import install  # needs what only that host needs
 
             install(hosts[name])
+
+    def _connect(self, hosts: Hosts) -> None:
+        lan = Lan(hosts)
+        for name, address in self.lan.items():
+            if name == "control":
+                lan.plug_in(address)
+            else:
+                lan.join(name, address)
 
     def _configure(self, hosts: Hosts) -> None:
         switch = Switch(hosts[self.switch["host"]])

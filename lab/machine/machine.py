@@ -133,7 +133,13 @@ class Machine:
             duplex="full",
             mac=f"52:54:00:{number >> 8:02x}:{number & 0xFF:02x}:{nic:02x}",
         )
-        self.sh(f"for i in $(seq 100); do ! [ -e /sys/class/net/{name} ] || exit 0; sleep 0.2; done; ip link; exit 1")
+        there = f"for i in $(seq 100); do ! [ -e /sys/class/net/{name} ] || exit 0; sleep 0.2; done; ip link; exit 1"
+        try:
+            self.sh(there, timeout=60)
+        except CannotRun:  # an emulated machine that stood still for long has lost the connection, not the card
+            self._shell.close()
+            self._shell.wait(state.BOOT_SECONDS, self._qemu)
+            self.sh(there)
         return name
 
     def carrier(self, nic: str, *, up: bool) -> None:

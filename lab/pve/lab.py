@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from lab.pve.faults import RequestFault, TaskFault
 from lab.pve.limits import LikeRecorded
 from lab.pve.network_view import NetworkView
 from lab.pve.real_directory import Reachable
+from lab.pve.real_guests import Powered
 from lab.pve.recorder import Request
 from lab.pve.state import NodeSpec, node_specs
 from lab.pve.tls import make_certificates
@@ -31,7 +32,7 @@ PATIENCE_SECONDS = 30
 
 
 class Lab:
-    """A simulated Proxmox VE cluster on loopback.
+    """A simulated Proxmox VE cluster on loopback, or at the address `host` of this machine.
 
     `nodes` is a number, a list of names or a list of NodeSpec; `port` 0 takes a free one; `latency` is in seconds a
     request; `time_scale` is fakepve's: 0 finishes tasks before the request returns, 1 lets them take PVE's seconds.
@@ -46,16 +47,17 @@ class Lab:
         time_scale: float = 0.0,
         password: str = "lab-password",
         like_recorded: bool = False,
+        host: str = HOST,
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="lab-pve-"))
-        ca, certificate, key = make_certificates(self._directory, HOST)
+        ca, certificate, key = make_certificates(self._directory, host)
         self.ca = str(ca)
         self._pki = str(certificate), str(key)
         self.user, self.password = "root@pam", password
         self.token_id = TOKEN_ID
         self._latency, self._time_scale = latency, time_scale or (1.0 if like_recorded else 0.0)
         self._make = LikeRecorded if like_recorded else Cluster
-        self.cluster = self._make(node_specs(nodes), HOST, port, password)
+        self.cluster = self._make(node_specs(nodes), host, port, password)
         self.token_secret = self.cluster.add_token(TOKEN_ID)
         self._apply_settings()
         self._loop = asyncio.new_event_loop()
@@ -67,7 +69,7 @@ class Lab:
         except BaseException:
             self.stop()
             raise
-        self.host, self.port = HOST, self.cluster.port
+        self.host, self.port = host, self.cluster.port
 
     # ----------------------------------------------------------- life cycle
 
@@ -231,6 +233,10 @@ class Lab:
         fault = RequestFault(method, re.compile(path_regex), status, reason, times, after)
         self.call(self.cluster.faults.requests.append, fault)
 
+    def answer_again(self) -> None:
+        """No request fails any more."""
+        self.call(self.cluster.faults.requests.clear)
+
     def limited_token(self, privileges: dict[str, list[str]] | None = None) -> tuple[str, str]:
         """(token id, secret) of a new user's token that holds just these privileges on these paths."""
 
@@ -264,6 +270,11 @@ class Lab:
         self.call(self.cluster.machines.__setitem__, node, machine)
 
     # --------------------------------------------------------------- guests
+
+    def real_guests(self, machines: Mapping[int, Powered]) -> None:
+        """These guests are those machines: a stop takes their power, a start gives it, and they run while they do.
+        What happened to a machine by itself, the guest's status tells too."""
+        self.call(self.cluster.powered.update, machines)
 
     def add_guests(
         self,

@@ -119,6 +119,9 @@ class Power(Snapshots):
         else:
             self.apply_ct(guest, None, False)
 
+    def strike(self, guest: Guest) -> None:
+        """A reset: nothing in the books changes by it."""
+
     async def stop_guest(self, guest: Guest, user: str) -> str:
         async def body() -> None:
             await self.pause(guest.stop_secs)
@@ -187,6 +190,7 @@ class Power(Snapshots):
 
         async def body() -> None:
             self._unlocked(vm)
+            self.strike(vm)
 
         return await self.task(vm.node, "qmreset", vm.vmid, user, body, vm=vm)
 

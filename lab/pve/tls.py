@@ -41,8 +41,8 @@ def _write(path: Path, data: bytes) -> None:
         out.write(data)
 
 
-def make_certificates(directory: Path, host: str) -> tuple[Path, Path, Path]:
-    """Write ca.pem, server.pem and server.key for `host`; returns their paths in that order."""
+def make_certificates(directory: Path, *hosts: str) -> tuple[Path, Path, Path]:
+    """Write ca.pem, server.pem and server.key for the addresses `hosts`; returns their paths in that order."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
     ca_name = "Lab PVE certificate authority"
@@ -56,8 +56,8 @@ def make_certificates(directory: Path, host: str) -> tuple[Path, Path, Path]:
         .sign(ca_key, hashes.SHA256())
     )
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    if host not in ("localhost", "127.0.0.1"):
-        names.append(x509.IPAddress(ipaddress.ip_address(host)))
+    others = [host for host in hosts if host not in ("localhost", "127.0.0.1")]
+    names += [x509.IPAddress(ipaddress.ip_address(host)) for host in others]
     server = (
         _builder("lab", ca_name, key.public_key())
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from lab.machine import Machine, join, missing
+from lab.machine import Machine, join
+from tests.machine.possible import possible
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _possible():
-    if lacking := missing():
-        pytest.skip(f"the emulated machine cannot run here: {lacking}")
+__all__ = ["possible"]
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,11 @@ CHOSEN = {
     "volume": "local:600/vm-600-disk-9.raw",
 }
 # One option may take the place of others.
-DISPLACED = {"backup_job": {"all", "vmid", "pool", "exclude"}}
+DISPLACED = {
+    "backup_job": {"all", "vmid", "pool", "exclude"},
+    # What another mode has no use for, PVE does not keep.
+    "network": {"bond_mode", "bond_xmit_hash_policy", "bond_primary"},
+}
 
 
 @cache
