@@ -136,6 +136,7 @@ class Doing:
 class Case:
     """One module's cases.
 
+    variant: what sets these apart from the module's others (see discovery.cases).
     base: the smallest item that can be created.  setup: what must be there first.
     several: items that are created together, with much in them (check mode, second run, k-th write, info).
     changed: the same things, each changed, so that one run updates (k-th write); empty where nothing can change.
@@ -166,3 +167,8 @@ class Case:
     info: str = ""
     allow: tuple[Value, ...] = ()
     doings: tuple[Doing, ...] = ()
+    variant: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.module}[{self.variant}]" if self.variant else self.module

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract import discovery, exercised, host_limits
+from tests.contract import discovery, exercised, host_limits, processes
 from tests.contract.case import Case
 from tests.contract.system import System
 
@@ -19,6 +19,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """A real cluster takes its time: a line a test says how far it is."""
     if os.environ.get("PVE_HOST"):
         config.option.verbose = max(1, config.option.verbose)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on one system stay together where several processes share the suite (pytest -n 3 --dist loadgroup)."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(processes.of(item)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    processes.hand_over(session.config, figures=FIGURES, exercised=exercised.collected())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    found = processes.handed_over(node)
+    FIGURES.extend(found.get("figures", ()))
+    if "exercised" in found:
+        exercised.add(found["exercised"])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,6 +80,26 @@ def _open(subsystem: str) -> System:
         from tests.contract.scst_system import open_scst_system
 
         return open_scst_system()
+    if subsystem == "pacemaker":
+        from tests.contract.pacemaker_system import PacemakerSystem
+
+        return PacemakerSystem()
+    if subsystem == "pacemaker-cluster":
+        from tests.contract.pacemaker_cluster_system import PacemakerClusterSystem
+
+        return PacemakerClusterSystem()
+    if subsystem in ("mariadb", "mysql"):
+        from tests.contract.mysql_system import MysqlSystem
+
+        return MysqlSystem(subsystem)
+    if subsystem in ("mariadb-set", "mysql-set"):
+        from tests.contract.mysql_set_system import MysqlSetSystem
+
+        return MysqlSetSystem(subsystem.partition("-")[0])
+    if subsystem in ("mariadb-seed", "mysql-seed"):
+        from tests.contract.mysql_seed_system import MysqlSeedSystem
+
+        return MysqlSeedSystem(subsystem.partition("-")[0])
     raise LookupError(f"no system for {subsystem}")
 
 

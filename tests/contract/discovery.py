@@ -82,9 +82,16 @@ def operating() -> list[str]:
     return [module for module in modules() if does_something(module)]
 
 
+@functools.cache
+def variants(module: str) -> tuple[Case, ...]:
+    """The same on other systems, where a module speaks to several sorts of them."""
+    return tuple(getattr(importlib.import_module(f"tests.contract.cases.{module}"), "VARIANTS", ()))
+
+
 def cases() -> list[Case]:
-    """The cases of the modules that exist and describe a state."""
-    return [case_of(module) for module in stateful() if has_cases(module)]
+    """The cases of the modules that exist and describe a state, on each sort of system they speak to."""
+    found = [module for module in stateful() if has_cases(module)]
+    return [case for module in found for case in (case_of(module), *variants(module))]
 
 
 def option_names(module: str) -> list[str]:

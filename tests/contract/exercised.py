@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 options: dict[str, set[str]] = defaultdict(set)
 words: dict[str, set[str]] = defaultdict(set)
@@ -28,6 +29,22 @@ def word(module: str, name: str) -> None:
 def skipped(module: str, name: str, reason: str) -> None:
     """Something was not exercised on this system."""
     not_here[module][name] = reason
+
+
+def collected() -> dict[str, Any]:
+    """All of it in plain words, for another process."""
+    seen = {"options": options, "words": words, "as_root": as_root}
+    found: dict[str, Any] = {name: {key: sorted(value) for key, value in kept.items()} for name, kept in seen.items()}
+    return {**found, "not_here": dict(not_here)}
+
+
+def add(found: Mapping[str, Any]) -> None:
+    """What another process exercised."""
+    for kept, name in ((options, "options"), (words, "words"), (as_root, "as_root")):
+        for module, names in found[name].items():
+            kept[module].update(names)
+    for module, reasons_why in found["not_here"].items():
+        not_here[module].update(reasons_why)
 
 
 def line(module: str, all_options: Iterable[str], all_words: Iterable[str]) -> str:

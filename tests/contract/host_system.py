@@ -26,6 +26,7 @@ STATE = "/var/lib/hospital.continuity"
 CHECKPOINT = f"{STATE}/network-checkpoint"
 UNITS = "/etc/systemd/system"
 UNIT = "hospital-continuity-network-checkpoint"
+SNAPSHOTS = "hospital-continuity-snapshots"
 INTERFACES = "/etc/network/interfaces"
 FAILURE = "the lab lets this fail"
 
@@ -60,10 +61,13 @@ class HostSystem(System):
         self._stack.close()
 
     def reset(self) -> None:
-        """No checkpoint, no bridge, an empty configuration."""
+        """No checkpoint, no timer, no bridge, an empty configuration."""
         for unit in self._units():
             self.host.run("systemctl", "stop", unit, check=False)
-        self.host.run("rm", "-rf", STATE, f"{UNITS}/sysinit.target.wants/{UNIT}.service", f"{UNITS}/{UNIT}.service")
+        ours = [f"{UNIT}.service", f"{SNAPSHOTS}.service", f"{SNAPSHOTS}.timer"]
+        links = [f"{UNITS}/sysinit.target.wants/{UNIT}.service", f"{UNITS}/timers.target.wants/{SNAPSHOTS}.timer"]
+        self.host.run("rm", "-rf", STATE, *links, *(f"{UNITS}/{name}" for name in ours))
+        self.host.run("systemctl", "daemon-reload")
         self.host.write(INTERFACES, "auto lo\niface lo inet loopback\n")
         words = [word for name in self.vsctl("list-br").split() for word in ("--", "del-br", name)]
         if words:
@@ -114,7 +118,8 @@ class HostSystem(System):
 
     def writes(self) -> int:
         """How often something of ours was found changed."""
-        places = [CHECKPOINT, UNITS, f"{UNITS}/sysinit.target.wants", "/etc/network", f"{INTERFACES}.d"]
+        places = [CHECKPOINT, f"{STATE}/snapshots", UNITS, "/etc/network", f"{INTERFACES}.d"]
+        places += [f"{UNITS}/{target}.target.wants" for target in ("sysinit", "timers")]
         files = self.host.run("find", *places, "-maxdepth", "1", "-printf", r"%p %i %T@ %s\n", check=False).stdout
         now = (sorted(files.splitlines()), self._units(), self.vsctl("get", "Open_vSwitch", ".", "next_cfg"))
         self._writes += self._seen is not None and now != self._seen
@@ -124,6 +129,7 @@ class HostSystem(System):
     def inventory(self) -> Any:
         """What could still act, and what it would find."""
         names = [f"{CHECKPOINT}/state.json", f"{CHECKPOINT}/armed", f"{UNITS}/{UNIT}.service"]
+        names += [f"{UNITS}/{SNAPSHOTS}.service", f"{UNITS}/{SNAPSHOTS}.timer"]
         return {
             "files": {name: self.host.run("cat", name, check=False).stdout for name in names},
             "units": self._units(),
@@ -140,8 +146,8 @@ class HostSystem(System):
 
     @contextlib.contextmanager
     def fault(self, name: str) -> Iterator[None]:
-        """`systemd-run`: that program fails; else a directory that cannot be written to."""
-        if name == "systemd-run":
+        """A program of systemd that fails; else a directory that cannot be written to."""
+        if name.startswith("system"):
             self.host.write(f"{HOME}/failing/{name}", f"#!/bin/sh\necho '{FAILURE}' >&2\nexit 1\n", "0755")
             path, self._path = self._path, f"{HOME}/failing:{self._path}"
             try:
@@ -168,8 +174,8 @@ class HostSystem(System):
 
     def _units(self) -> list[str]:
         """Ours, as far as they are at work."""
-        listed = self.host.run("systemctl", "list-units", "--plain", "--no-legend", f"{UNIT}*").stdout
-        return sorted(line.split()[0] for line in listed.splitlines())
+        words = ["systemctl", "list-units", "--plain", "--no-legend", f"{UNIT}*", f"{SNAPSHOTS}*"]
+        return sorted(line.split()[0] for line in self.host.run(*words).stdout.splitlines())
 
     def _mark(self) -> None:
         self.host.run("touch", f"{HOME}/mark")

@@ -26,6 +26,9 @@ class OvsSystem(System):
 
     # What ovs-vswitchd cannot do here (an MTU on a dummy port, a partner for LACP) is not worth waiting for.
     patience = 0
+    # Each run costs processes.
+    nonsense = 50
+    failures = 30
     failure = "the lab lets this write fail"
 
     def __init__(self) -> None:

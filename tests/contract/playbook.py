@@ -65,6 +65,8 @@ def play_file(book: Path, environment: Mapping[str, str], folder: Path, *argumen
     log, remote, recorded = folder / "ansible.log", folder / "remote", folder / "results.jsonl"
     remote.mkdir(exist_ok=True)
     recorded.write_text("")
+    # Ansible's own localhost is this machine; one of an inventory is reached over SSH where nothing else is said.
+    inventory = () if "-i" in arguments else ("-i", "localhost,")
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PVE_")},
         **environment,
@@ -83,7 +85,7 @@ def play_file(book: Path, environment: Mapping[str, str], folder: Path, *argumen
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
     }
     ran = subprocess.run(
-        [program("ansible-playbook"), *arguments, "-i", "localhost,", str(book)],
+        [program("ansible-playbook"), *arguments, *inventory, str(book)],
         env=env,
         capture_output=True,
         text=True,

@@ -23,6 +23,7 @@ class RealScst(ScstSystem):
     """SCST_HOST. It must begin bare: SCST installed, no module of it loaded."""
 
     is_lab: ClassVar[bool] = False
+    fails_writes: ClassVar[bool] = False
     patience: ClassVar[int] = 20
     slowness: ClassVar[int] = 6
 
@@ -37,6 +38,8 @@ class RealScst(ScstSystem):
         missing = self.shell("for p in iscsi-scstd modprobe; do command -v $p >/dev/null || echo $p; done").split()
         if missing:
             raise RuntimeError(f"{url}: not installed there: {', '.join(missing)}")
+        # Of a test of a run that was killed: scstadmin can only fail there.
+        self.shell('umount "$(command -v scstadmin)" 2>/dev/null', check=False)
         self._has_mtx = bool(self.shell("command -v mtx", check=False).strip())
         self.shell(
             f"[ -e {_BEFORE} ] || [ -e {_NONE_BEFORE} ] || "

@@ -28,6 +28,8 @@ class System:
     patience: ClassVar[int] = 5
     # How many generated inputs it is given; fewer where each run of a module costs tenths of a second.
     nonsense: ClassVar[int] = 120
+    # Whether writes can be made to fail at all.
+    fails_writes: ClassVar[bool] = True
     # At how many of its writes a run is made to fail, one after the other.
     failures: ClassVar[int] = 1000
 

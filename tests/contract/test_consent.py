@@ -18,7 +18,7 @@ SCENARIOS = [(case, scenario) for case in discovery.cases() for scenario in case
 
 
 @pytest.mark.parametrize(
-    ("case", "scenario"), SCENARIOS, ids=[f"{case.module}-{scenario.id}" for case, scenario in SCENARIOS]
+    ("case", "scenario"), SCENARIOS, ids=[f"{case.id}-{scenario.id}" for case, scenario in SCENARIOS]
 )
 def test_consent_is_asked_for_and_honoured(case: Case, scenario: Scenario, system_of: SystemOf) -> None:
     system = system_of(case)
@@ -89,7 +89,7 @@ def _exercised(case: Case, scenario: Scenario, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in discovery.cases() if discovery.kind_of(case.module).words], ids=lambda case: case.module
+    "case", [case for case in discovery.cases() if discovery.kind_of(case.module).words], ids=lambda case: case.id
 )
 def test_a_word_that_does_not_exist_is_refused(case: Case, system_of: SystemOf) -> None:
     system = system_of(case)

@@ -23,7 +23,7 @@ def read_back(system: System, case: Case, keys: set[tuple[Any, ...]]) -> list[Ma
 
 
 @pytest.mark.parametrize("phase", ["created", "changed"])
-@pytest.mark.parametrize("case", discovery.cases(), ids=lambda case: case.module)
+@pytest.mark.parametrize("case", discovery.cases(), ids=lambda case: case.id)
 def test_what_is_read_given_as_config_plans_nothing(
     case: Case, phase: str, system_of: Callable[[Case], System]
 ) -> None:
@@ -44,7 +44,7 @@ def test_what_is_read_given_as_config_plans_nothing(
         assert not result.changed, result.steps
 
 
-@pytest.mark.parametrize("case", discovery.cases(), ids=lambda case: case.module)
+@pytest.mark.parametrize("case", discovery.cases(), ids=lambda case: case.id)
 def test_what_is_read_holds_what_was_written(case: Case, system_of: Callable[[Case], System]) -> None:
     system, kind = system_of(case), discovery.kind_of(case.module)
     system.prepare(case)

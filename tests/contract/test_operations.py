@@ -22,14 +22,15 @@ from tests.contract.test_nonsense import anything, of_entry, wrong_values
 from tests.contract.test_secrets import assert_not_in
 
 SystemOf = Callable[[Case], System]
-CASES = [discovery.case_of(module) for module in discovery.operating() if discovery.has_cases(module)]
+OPERATING = [module for module in discovery.operating() if discovery.has_cases(module)]
+CASES = [case for module in OPERATING for case in (discovery.case_of(module), *discovery.variants(module))]
 DOINGS = [(case, doing) for case in CASES for doing in case.doings]
 # An odd run costs a process on a host; the rest of what nonsense does is the same code as everywhere.
 EXAMPLES = 15
 
-each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.module)
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 each_doing = pytest.mark.parametrize(
-    ("case", "doing"), DOINGS, ids=[f"{case.module}-{doing.name}" for case, doing in DOINGS]
+    ("case", "doing"), DOINGS, ids=[f"{case.id}-{doing.name}" for case, doing in DOINGS]
 )
 
 
@@ -46,7 +47,8 @@ def test_every_option_has_a_case_or_a_reason(case: Case) -> None:
     assert not names - have, f"no case for {', '.join(sorted(names - have))}"
     assert not set(case.unreached) - names - set(operation.words), "no such option"
     for row in operation.fields:
-        tried = {doing.arguments.get(row.name) for doing in case.doings if row.choices}
+        everywhere = [doing for other in CASES if other.module == case.module for doing in other.doings]
+        tried = {doing.arguments.get(row.name) for doing in everywhere if row.choices}
         assert not set(row.choices) - tried, f"{row.name}: no case for {', '.join(set(row.choices) - tried)}"
 
 

@@ -17,7 +17,7 @@ from tests.contract.invocation import Result
 from tests.contract.system import System, refused, succeeded
 
 CASES = [(case, option) for case in discovery.cases() for option in case.options]
-IDS = [f"{case.module}-{option.id}" for case, option in CASES]
+IDS = [f"{case.id}-{option.id}" for case, option in CASES]
 
 
 class Trial:

@@ -20,7 +20,7 @@ from tests.contract.system import System, refused, succeeded
 SystemOf = Callable[[Case], System]
 SECRETS = [(case, secret) for case in discovery.cases() for secret in case.secrets]
 each_secret = pytest.mark.parametrize(
-    ("case", "secret"), SECRETS, ids=[f"{case.module}-{secret.name}" for case, secret in SECRETS]
+    ("case", "secret"), SECRETS, ids=[f"{case.id}-{secret.name}" for case, secret in SECRETS]
 )
 CREDENTIALS = ("api_password", "api_token_secret", "api_otp")
 
@@ -53,8 +53,11 @@ def test_a_secret_that_was_put_in_never_comes_out(case: Case, secret: Secret, sy
         return result
 
     succeeded(run(item, check=True))
-    with system.failing_write(1):
-        refused(run(item))
+    if system.fails_writes:
+        with system.failing_write(1):
+            refused(run(item))
+    else:
+        exercised.skipped(case.module, f"{secret.name} in a message of failure", "writes that are made to fail")
     assert succeeded(run(item)).changed
     assert not succeeded(run(item)).changed
     without = {name: value for name, value in item.items() if name != secret.name}
