@@ -67,8 +67,9 @@ def described(trunks: list[int]) -> dict[str, Any]:
         ],
         "node_network_storage_paths": [{"portal": portal, "through": through} for through, portal in PORTALS.items()],
         "node_network_peers": [CONTROL],
-        "node_network_rollback_after": 20,
-        "node_network_verify_timeout": 15,
+        # A busy machine takes seconds until LACP has settled.
+        "node_network_rollback_after": 30,
+        "node_network_verify_timeout": 20,
         "node_network_reach_timeout": 60,
     }
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import requests
 import yaml
 
 from lab.pve import Lab
+from lab.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 CORDOBA = ROOT / "examples" / "cordoba"
@@ -56,29 +56,6 @@ class Hospital:
     def reset_counters(self) -> None:
         self.cluster.reset_counters()
         self.trials.reset_counters()
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a playbook printed. changed: the tasks that changed something, as 'host: role : task'."""
-
-    code: int
-    text: str
-
-    @property
-    def recap(self) -> dict[str, dict[str, int]]:
-        lines = re.findall(r"^(\S+) +: (ok=.*)$", self.text, re.MULTILINE)
-        return {host: {word: int(n) for word, n in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
-
-    @property
-    def changed(self) -> set[str]:
-        found, task = set(), ""
-        for line in self.text.splitlines():
-            if line.startswith("TASK ["):
-                task = line[len("TASK [") : line.rindex("]")].removeprefix("hospital.continuity.")
-            elif line.startswith("changed: ["):
-                found.add(f"{line[len('changed: [') : line.index(']')]}: {task}")
-        return found
 
 
 def program(name: str) -> str:

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Which tests share a process where pytest-xdist runs the suite in several."""
+
+from __future__ import annotations
+
+import pytest
+
+# Their hosts have the same addresses, and this machine is in their network.
+_SAME_NETWORK = ("test_lab_hosts", "test_network_faults", "test_node_network_role", "test_lockout")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay together: what they share is made once."""
+    for item in items:
+        name = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("network" if name in _SAME_NETWORK else name))
