@@ -7,12 +7,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
+import time
 from typing import Any
 
+import pymysql
 import pytest
 
 from lab.mysql import ADMIN, ADMIN_PASSWORD, MARIADB, Server, Servers, why_not
 from lab.mysql.proxy import FAILURE, Proxy
+from lab.mysql.server import STARTING
 from tests.contract.mysql_set_system import forget_everything
 from tests.contract.system import System
 
@@ -44,10 +47,21 @@ class MysqlSeedSystem(System):
         self._supervisor.start()
 
     def _supervise(self) -> None:
-        """As a service manager does: a server that shut itself down after a clone is started again."""
+        """As a service manager does: a server that shut itself down after a clone is started again, until it runs."""
         while not self._over.wait(0.2):
             if not self.replica.running and not self._held.exists():
-                self.replica.start()
+                with contextlib.suppress(RuntimeError):  # its log says why, and so does the test that needs it
+                    self.replica.start()
+
+    def _supervised(self) -> None:
+        """It runs again, whatever a test left."""
+        deadline = time.monotonic() + STARTING
+        while True:
+            with contextlib.suppress(pymysql.err.OperationalError):
+                self.replica.connect().close()
+                return
+            assert time.monotonic() < deadline, f"the replica does not run:\n{self.replica.log[-3000:]}"
+            time.sleep(0.1)
 
     @property
     def is_mariadb(self) -> bool:
@@ -80,6 +94,7 @@ class MysqlSeedSystem(System):
 
     def reset(self) -> None:
         self._held.unlink(missing_ok=True)
+        self._supervised()
         for server in (self.donor, self.replica):
             forget_everything(server, mariadb=self.is_mariadb)
         self.donor.query(f"CREATE DATABASE {DATABASE}")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,7 @@ def test_any_password_stays_on_its_line(password: str) -> None:
     assert [line.partition("=")[0] for line in lines] == ["[client]", "user", "password", "socket", "skip-ssl", ""]
 
 
+@pytest.mark.skipif(not shutil.which("my_print_defaults"), reason="the package mariadb-client-core is not installed")
 @pytest.mark.parametrize("password", ["plain", "a b", 'q"q', "it's", "back\\slash", "#;=", "\\n\\t\\s", "ß€"])
 def test_the_servers_own_program_reads_it_as_it_was(password: str) -> None:
     with option_file(Login(unix_socket="/run/sock", password=password), mysql=False) as path:
