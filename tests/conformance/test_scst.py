@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,8 @@ def player(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Player]:
         return
     if os.geteuid() != 0 or not Path("/dev/fuse").exists():
         pytest.skip("the file system needs root and /dev/fuse")
+    if not (find_library("fuse") or find_library("fuse3")):
+        pytest.skip("the file system needs libfuse: the package fuse3 is not installed")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     mounted = OnFileSystem(tmp_path, sys.executable, environment)
     yield mounted
