@@ -132,14 +132,18 @@ class Hosts:
         self._hosts[name] = host
 
     def _access(self) -> Access:
-        """A pair of addresses that no interface of this machine has."""
+        """A pair of addresses that no interface of this machine has. Any: another process that looks at the same time,
+        before ours are given to an interface, must not find the same."""
         taken = {
             address["local"]
             for interface in json.loads(Namespace().ip("-json", "address", "show"))
             for address in interface["addr_info"]
         }
-        pairs = MANAGEMENT.subnets(new_prefix=31)
-        first, second = next(pair for pair in pairs if str(pair[0]) not in taken)
+        while True:
+            number = 2 * secrets.randbelow(MANAGEMENT.num_addresses // 2)
+            first, second = MANAGEMENT[number], MANAGEMENT[number + 1]
+            if str(first) not in taken:
+                break
         interface = f"hc{secrets.token_hex(4)}"
         self._record.note("interface", interface)
         return Access(interface, str(first), str(second), self._record.directory)
