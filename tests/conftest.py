@@ -8,6 +8,10 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".work" / "collections"
@@ -28,6 +32,15 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".work" / "hypo
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(COLLECTIONS), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
 )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests that must share a process do: a pytest-xdist older than the pytest it runs in keeps none together."""
+    import pytest
+
+    for item in session.items if session.config.getoption("loadgroup", False) else ():
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError(f"pytest-xdist did not take {item.nodeid} into its group")
 
 
 def pytest_configure() -> None:

@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = max(1, config.option.verbose)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on one system stay together where several processes share the suite (pytest -n 3 --dist loadgroup)."""
     for item in items:

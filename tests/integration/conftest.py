@@ -10,6 +10,7 @@ import pytest
 _SAME_NETWORK = ("test_lab_hosts", "test_network_faults", "test_node_network_role", "test_lockout")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay together: what they share is made once."""
     for item in items:
