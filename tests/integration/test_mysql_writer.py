@@ -350,6 +350,27 @@ def test_nothing_of_the_old_writer_arrives_afterwards(pair: tuple[Server, Server
     assert numbers(b) == []
 
 
+def test_a_source_that_is_cut_off_keeps_nobody_from_writing(pair: tuple[Server, Server]) -> None:
+    """MariaDB's thread that receives semi-synchronously tries for seconds to tell it that it ends."""
+    a, b = pair
+    assert a.agent("start") == (SUCCESS, "")
+    a.sql(f"SET GLOBAL rpl_semi_sync_{a.dialect.source.lower()}_enabled = ON")
+    insert(a, 1, 2, 3)
+    a.host.run("ip", "link", "set", "eth0", "down")
+    try:
+        began = time.monotonic()
+        assert b.agent("start") == (SUCCESS, "")
+        print(f"b took writes after {time.monotonic() - began:.2f} s")
+        assert numbers(b) == [1, 2, 3], "all that was acknowledged"
+        insert(b, 4)
+        assert b.monitor() == SUCCESS
+        assert b.agent("stop") == (SUCCESS, "")
+    finally:
+        a.host.run("ip", "link", "set", "eth0", "up")
+    wait_until(lambda: b.status("Replica_IO_Running") == "Yes", "it receives again")
+    assert numbers(b) == [1, 2, 3, 4]
+
+
 def test_writers_are_sent_away_and_the_partner_is_not(pair: tuple[Server, Server]) -> None:
     a, b = pair
     a.agent("start")
