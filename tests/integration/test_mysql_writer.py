@@ -354,7 +354,8 @@ def test_a_source_that_is_cut_off_keeps_nobody_from_writing(pair: tuple[Server, 
     """MariaDB's thread that receives semi-synchronously tries for seconds to tell it that it ends."""
     a, b = pair
     assert a.agent("start") == (SUCCESS, "")
-    a.sql(f"SET GLOBAL rpl_semi_sync_{a.dialect.source.lower()}_enabled = ON")
+    waits = f"SET GLOBAL rpl_semi_sync_{a.dialect.source.lower()}_enabled"
+    a.sql(f"{waits} = ON")
     insert(a, 1, 2, 3)
     a.host.run("ip", "link", "set", "eth0", "down")
     try:
@@ -366,6 +367,7 @@ def test_a_source_that_is_cut_off_keeps_nobody_from_writing(pair: tuple[Server, 
         assert b.monitor() == SUCCESS
     finally:
         a.host.run("ip", "link", "set", "eth0", "up")
+    a.sql(f"{waits} = OFF")  # as the agent does where it is told of semi-synchronous replication
     assert a.agent("stop") == (SUCCESS, "")
     wait_until(lambda: numbers(a) == [1, 2, 3, 4], "the former writer follows")
 
