@@ -222,7 +222,13 @@ class OnFileSystem:
         command = _replaced(places, command)
         done = subprocess.run(
             ["bash", "-c", command],
-            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}"},
+            # Recorded commands look for "7:" in what ls says, which between 07:00 and 07:59 would be in every file's time.
+            env={
+                **os.environ,
+                "LC_ALL": "C.UTF-8",
+                "TIME_STYLE": "+Jan  1 00:00",
+                "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
