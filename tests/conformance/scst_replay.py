@@ -222,7 +222,7 @@ class OnFileSystem:
         command = _replaced(places, command)
         done = subprocess.run(
             ["bash", "-c", command],
-            # Recorded commands look for "7:" in what ls says, which between 07:00 and 07:59 would be in every file's time.
+            # One recorded command looks for "7:" in what ls says: from 07:00 to 07:59 that is every file's time.
             env={
                 **os.environ,
                 "LC_ALL": "C.UTF-8",
