@@ -192,11 +192,11 @@ def test_a_peer_that_does_not_answer_prevents_confirming(node: Host, control: Co
     dead_before = control.checkpoint("arm", peers=["10.77.0.99"])
     assert dead_before["failed"] and "10.77.0.99" in dead_before["msg"]
     assert state(node)["state"] != "armed"
-    assert control.checkpoint("arm", timeout=5)["changed"]
+    assert control.checkpoint("arm", timeout=15)["changed"]
     failed = control.checkpoint("confirm", peers=["127.0.0.1", "10.77.0.99", "127.0.0.1:1"])
     assert failed["failed"]
     assert "10.77.0.99" in failed["msg"] and "127.0.0.1:1" in failed["msg"] and "127.0.0.1," not in failed["msg"]
-    wait_until(lambda: state(node)["state"] == "rolled_back", "the rollback", 15)
+    wait_until(lambda: state(node)["state"] == "rolled_back", "the rollback", 30)
 
 
 def test_the_way_back_is_shorter_than_the_watchdog(node: Host, control: Control) -> None:
