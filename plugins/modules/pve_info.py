@@ -21,8 +21,8 @@ options:
     description: Which kinds to read. Each is one of the modules C(pve_<kind>).
     type: list
     elements: str
-    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
-    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
+    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options]
+    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options]
   names:
     description:
       - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name.
@@ -46,6 +46,7 @@ seealso:
   - module: hospital.continuity.pve_network
   - module: hospital.continuity.pve_vm
   - module: hospital.continuity.pve_container
+  - module: hospital.continuity.pve_cluster_options
 extends_documentation_fragment:
   - hospital.continuity.pve
 attributes:

@@ -100,6 +100,7 @@ class PveSystem(System):
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }
+        found["/cluster/options"] = comparable(self.api.get("/cluster/options"))
         for guest in filter(self.is_ours, self.api.get("/cluster/resources", type="vm")):
             path = f"/nodes/{guest['node']}/{guest['type']}/{guest['vmid']}/config"
             found[path] = comparable(self.api.get(path))

@@ -210,7 +210,7 @@ def texts(unmet: Sequence[Unmet]) -> tuple[str, ...]:
 
 def shown(kind: Any, states: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
     """States by label, in `config`'s own form."""
-    return {label(key): kind.visible(key, state) for key, state in states.items()}
+    return {label(key) or kind.name: kind.visible(key, state) for key, state in states.items()}
 
 
 def lines(results: Sequence[StepResult]) -> list[str]:

@@ -222,6 +222,7 @@ def tables() -> dict[str, Table]:
 
     return {
         RECORDED: Interfaces(),
+        "cluster/options": Table("cluster_options"),
         "storage": Table("storage"),
         "pools": Pools("pool"),
         "pools (PUT /pools)": Pools("pool"),
