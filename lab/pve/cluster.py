@@ -9,14 +9,14 @@ import time
 from typing import Any
 
 from lab.pve import state
-from lab.pve.cluster_options import ClusterOptions
 from lab.pve.faults import Faults
 from lab.pve.recorder import Recorder
+from lab.pve.replication import Replication
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(ClusterOptions):
+class Cluster(Replication):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -34,6 +34,7 @@ class Cluster(ClusterOptions):
         self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
         self.cluster_options = {}
+        self.replication, self.replicated, self.replication_faults = {}, {}, {}
         self.networks, self.machines, self.powered = {}, {}, {}
         self.recorder = Recorder()
         self.faults = Faults()

@@ -21,8 +21,8 @@ options:
     description: Which kinds to read. Each is one of the modules C(pve_<kind>).
     type: list
     elements: str
-    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options]
-    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options]
+    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options, replication]
+    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container, cluster_options, replication]
   names:
     description:
       - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name.
@@ -47,6 +47,7 @@ seealso:
   - module: hospital.continuity.pve_vm
   - module: hospital.continuity.pve_container
   - module: hospital.continuity.pve_cluster_options
+  - module: hospital.continuity.pve_replication
 extends_documentation_fragment:
   - hospital.continuity.pve
 attributes:

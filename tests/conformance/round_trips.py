@@ -22,7 +22,7 @@ ROWS = Path(__file__).resolve().parents[1] / "data" / "pve" / "roundtrip.json.gz
 KINDS = (
     "storage", "pools", "pools (PUT /pools)", "cluster/ha/resources", "cluster/ha/rules", "cluster/backup",
     "qemu/config", "qemu (create)", "lxc/config", "lxc (create)", "nodes/network",
-    "cluster/options",
+    "cluster/options", "cluster/replication",
 )  # fmt: skip
 # Added later, in this order: the exceptions name rows by their number.
 LATER = ("nodes/network", "cluster/options", "cluster/replication", "cluster/mapping/dir", "cluster/metrics/server")
@@ -104,6 +104,7 @@ class RoundTrips:
             cluster.ha_rules.clear()
             cluster.backup_jobs.clear()
             cluster.cluster_options.clear()
+            cluster.replication.clear()
             files = {
                 TEMPLATE: ("vztmpl", 15014),
                 "iso/x.iso": ("iso", 100000),
@@ -176,6 +177,17 @@ class RoundTrips:
         base = self._base(row, {})
         self.ticket.call("POST", "/pools", [("poolid", "rtp")])
         return Subject(f"/cluster/backup/{base['id']}", ("/cluster/backup", base), "/cluster/backup", "id")
+
+    def _cluster_replication(self, row: dict[str, Any]) -> Subject:
+        base = self._base(row, {})
+
+        def on_zfs(cluster: Any) -> None:
+            cluster.storages["z"] = {"type": "zfspool", "pool": "z", "content": "images", "active": 1, "volumes": {}}
+            cluster.guest(100).config["scsi0"] = "z:vm-100-disk-0,size=1G"
+
+        change(self.lab, on_zfs)
+        path = "/cluster/replication"
+        return Subject(f"{path}/{base['id']}", (path, base), path, "id")
 
     def _cluster_options(self, row: dict[str, Any]) -> Subject:
         return Subject("/cluster/options", ("", {}), "")

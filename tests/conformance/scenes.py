@@ -19,6 +19,7 @@ AREAS = {
     "ha": r"^/cluster/ha(/|$)",
     "backup jobs": r"^/cluster/backup",
     "cluster options": r"^/cluster/options$",
+    "replication": r"^/cluster/replication(/|$)|^/nodes/[^/]+/replication$",
     "network": r"^/nodes/[^/]+/network(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
     "guests": r"^/nodes/[^/]+/(qemu|lxc)(/(?!.*(firewall|rrd|remote_migrate))|$)",

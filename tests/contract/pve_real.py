@@ -192,6 +192,15 @@ class RealSystem(PveSystem):
         self._clean = None
         return dict(self._environment)
 
+    @functools.cached_property
+    def zfs_storage(self) -> str:  # type: ignore[override]
+        listings = [self.api.get(f"/nodes/{node}/storage", content="images", enabled=1) for node in self._ends()]
+        pools = [{str(row["storage"]) for row in rows if row.get("type") == "zfspool"} for rows in listings]
+        return min(set.intersection(*pools), default="")
+
+    def _ends(self) -> tuple[str, str]:
+        return self.node, self.other_node
+
     # --- what this cluster can do, tried with a client of our own
 
     @functools.cached_property
@@ -265,6 +274,9 @@ class RealSystem(PveSystem):
         for job in self.api.get("/cluster/backup"):
             if str(job["id"]).startswith(PREFIX):
                 self.api.delete(f"/cluster/backup/{job['id']}")
+        for row in self.api.get("/cluster/replication"):
+            if int(row["guest"]) in self.vmids:
+                self.api.delete(f"/cluster/replication/{row['id']}", force=1)
         for rule in self.api.get("/cluster/ha/rules"):
             if str(rule["rule"]).startswith(PREFIX):
                 self._gone("/cluster/ha/rules/" + str(rule["rule"]))

@@ -68,6 +68,19 @@ class PveSystem(System):
         self.api.post(path, vmid=vmid, memory=64, **options)
         return vmid
 
+    # A ZFS storage that several nodes have; empty where there is none.
+    zfs_storage: str = ""
+
+    def make_zfs_storage(self) -> None:
+        """Skips where there is none to be had."""
+        if not self.zfs_storage or self.node_count < 2:
+            self.need_lab("pve_replication", "everything", "no ZFS storage that two nodes have")
+
+    def make_replicable_guest(self, number: int) -> int:
+        """A guest with a disk that can be replicated."""
+        self.make_zfs_storage()
+        return self.make_guest(number, scsi0=f"{self.zfs_storage}:1")
+
     def make_storage(self, name: str, content: str) -> str:
         """An enabled directory storage as somebody else made it; nothing is made on the node."""
         self.api.post(
@@ -97,6 +110,7 @@ class PveSystem(System):
 
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
+        listings.append("/cluster/replication")
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }
@@ -146,6 +160,7 @@ class LabSystem(PveSystem):
     """The simulated cluster: everything goes back to a fresh one between cases."""
 
     is_lab: ClassVar[bool] = True
+    zfs_storage = f"{PREFIX}zfs"
 
     def __init__(self) -> None:
         self.lab = Lab(nodes=3)
@@ -171,6 +186,11 @@ class LabSystem(PveSystem):
             # Only so can the default gateway be moved: its interface is guarded otherwise.
             arguments.setdefault("management_address", "10.99.0.11")
         return super().run(module, config, **arguments)
+
+    def make_zfs_storage(self) -> None:
+        if self.zfs_storage not in [row["storage"] for row in self.api.get("/storage")]:
+            content = "images,rootdir"
+            self.api.post("/storage", storage=self.zfs_storage, type="zfspool", pool="rpool/data", content=content)
 
     def arm_checkpoint(self) -> None:
         """Until the next reset, this host is the node whose network may be changed, and a checkpoint is armed there."""

@@ -49,6 +49,7 @@ WORDS: dict[str, bool] = {
     "replace_database": True,
     "store_unencrypted": False,
     "invalidate_second_factors": True,
+    "destroy_replica": True,
 }
 
 

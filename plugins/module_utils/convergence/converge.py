@@ -186,7 +186,7 @@ def _not_converged(kind: Kind, found: Mapping[Key, Thing], touched: Collection[K
 
 def _unmet(kind: Kind, backend: Backend[Any], things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
     if declared.state == ABSENT:
-        return ()
+        return backend.verify(kind, {}, declared) if kind.lingers else ()
     keys = set(declared.keys)
     present = {key: thing for key, thing in things.items() if key in keys}
     return backend.verify(kind, present, declared) if present else ()

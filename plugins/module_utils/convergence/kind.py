@@ -49,13 +49,15 @@ State = Mapping[str, Any]
 class Kind:
     """name: the word for one of it.  identity: the options that identify one; none where there is just one.
     fields: all options, identity first.  words: the consent words its steps may need.  scope: the options by which
-    `unlisted: absent` may be limited; empty where removing what is not listed is never safe."""
+    `unlisted: absent` may be limited; empty where removing what is not listed is never safe.  lingers: removing one
+    goes on after the call has returned, and what is left of it is unmet."""
 
     name: str
     identity: tuple[str, ...]
     fields: tuple[Field, ...]
     words: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
+    lingers: bool = False
 
     @cached_property
     def rows(self) -> dict[str, Field]:

@@ -18,9 +18,11 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_r
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_rule import HA_RULE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network import NETWORK
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.pool import POOL
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.replication import REPLICATION
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.storage import STORAGE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.vm import VM
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.network import NetworkBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.replication import ReplicationBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.settings import SettingsBackend
 
 
@@ -42,4 +44,5 @@ KINDS: Mapping[str, Registered] = {
     "vm": Registered(VM, GuestBackend),
     "container": Registered(CONTAINER, GuestBackend),
     "cluster_options": Registered(CLUSTER_OPTIONS, SettingsBackend),
+    "replication": Registered(REPLICATION, ReplicationBackend),
 }
