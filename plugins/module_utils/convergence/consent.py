@@ -50,6 +50,7 @@ WORDS: dict[str, bool] = {
     "store_unencrypted": False,
     "invalidate_second_factors": True,
     "destroy_replica": True,
+    "rollback_guest": True,
 }
 
 

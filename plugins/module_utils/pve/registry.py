@@ -19,11 +19,13 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_r
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network import NETWORK
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.pool import POOL
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.replication import REPLICATION
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.snapshot import SNAPSHOT
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.storage import STORAGE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.vm import VM
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.network import NetworkBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.replication import ReplicationBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.settings import SettingsBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.snapshots import SnapshotBackend
 
 
 @dataclass(frozen=True)
@@ -45,4 +47,5 @@ KINDS: Mapping[str, Registered] = {
     "container": Registered(CONTAINER, GuestBackend),
     "cluster_options": Registered(CLUSTER_OPTIONS, SettingsBackend),
     "replication": Registered(REPLICATION, ReplicationBackend),
+    "snapshot": Registered(SNAPSHOT, SnapshotBackend),
 }

@@ -233,6 +233,8 @@ def tables() -> dict[str, Table]:
     return {
         RECORDED: Interfaces(),
         "cluster/options": Table("cluster_options"),
+        # No row of the recording is about these.
+        "snapshots": Table("snapshot"),
         "cluster/replication": Replications("replication"),
         "storage": Table("storage"),
         "pools": Pools("pool"),
