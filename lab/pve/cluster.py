@@ -11,12 +11,12 @@ from typing import Any
 from lab.pve import state
 from lab.pve.faults import Faults
 from lab.pve.recorder import Recorder
-from lab.pve.replication import Replication
+from lab.pve.small_tables import SmallTables
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(Replication):
+class Cluster(SmallTables):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -35,6 +35,7 @@ class Cluster(Replication):
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
         self.cluster_options = {}
         self.replication, self.replicated, self.replication_faults = {}, {}, {}
+        self.dir_mappings, self.metric_servers = {}, {}
         self.networks, self.machines, self.powered = {}, {}, {}
         self.recorder = Recorder()
         self.faults = Faults()

@@ -76,7 +76,10 @@ class Snapshots(LxcVolumes):
     async def _vm_feature(self, guest: Guest, v: dict[str, Any], user: str) -> Any:
         able = self._can_be_taken(guest)
         has = {"copy": True, "snapshot": able}.get(v["feature"], able or bool(guest.template))
-        return {"hasFeature": 1 if has else 0, "nodes": self.shuffled(list(self.nodes))}
+        volumes = [q.split_drive(str(value))[0] for key, value in guest.config.items() if q.DRIVE.match(key)]
+        stores = [self.storages.get(str(split_volid(volume)[0]), {}) for volume in volumes]
+        here = [guest.node] if any(not store.get("shared") for store in stores) else list(self.nodes)
+        return {"hasFeature": 1 if has else 0, "nodes": self.shuffled(here)}
 
     async def _snapshot_list(self, guest: Guest, v: dict[str, Any], user: str) -> Any:
         out: list[dict[str, Any]] = []

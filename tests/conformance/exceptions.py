@@ -54,5 +54,6 @@ ROWS = {
     (2077, "(create)"): NEIGHBOURS,
     (2155, "migration_unsecure"): "what changed is another option than the one that is looked at",
     (2156, "migration_unsecure"): "the row before it had left migration set, and its old name is kept only beside it",
+    (2213, "id"): "it was there already, left over from an earlier row",
     (1463, "encryption-key"): "the recorded host lacked proxmox-backup-client, which makes the key",
 }

@@ -22,7 +22,7 @@ ROWS = Path(__file__).resolve().parents[1] / "data" / "pve" / "roundtrip.json.gz
 KINDS = (
     "storage", "pools", "pools (PUT /pools)", "cluster/ha/resources", "cluster/ha/rules", "cluster/backup",
     "qemu/config", "qemu (create)", "lxc/config", "lxc (create)", "nodes/network",
-    "cluster/options", "cluster/replication",
+    "cluster/options", "cluster/replication", "cluster/mapping/dir",
 )  # fmt: skip
 # Added later, in this order: the exceptions name rows by their number.
 LATER = ("nodes/network", "cluster/options", "cluster/replication", "cluster/mapping/dir", "cluster/metrics/server")
@@ -105,6 +105,7 @@ class RoundTrips:
             cluster.backup_jobs.clear()
             cluster.cluster_options.clear()
             cluster.replication.clear()
+            cluster.dir_mappings.clear()
             files = {
                 TEMPLATE: ("vztmpl", 15014),
                 "iso/x.iso": ("iso", 100000),
@@ -177,6 +178,12 @@ class RoundTrips:
         base = self._base(row, {})
         self.ticket.call("POST", "/pools", [("poolid", "rtp")])
         return Subject(f"/cluster/backup/{base['id']}", ("/cluster/backup", base), "/cluster/backup", "id")
+
+    def _cluster_mapping_dir(self, row: dict[str, Any]) -> Subject:
+        base = self._base(row, {})
+        path = "/cluster/mapping/dir"
+        always = {"map": base["map"]} if "always carried map" in str(row.get("note")) else {}
+        return Subject(f"{path}/{base['id']}", (path, base), path, "id", always=always)
 
     def _cluster_replication(self, row: dict[str, Any]) -> Subject:
         base = self._base(row, {})

@@ -19,6 +19,7 @@ AREAS = {
     "ha": r"^/cluster/ha(/|$)",
     "backup jobs": r"^/cluster/backup",
     "cluster options": r"^/cluster/options$",
+    "small tables": r"^/cluster/(mapping/dir|metrics/server)(/|$)",
     "replication": r"^/cluster/replication(/|$)|^/nodes/[^/]+/replication$",
     "network": r"^/nodes/[^/]+/network(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
@@ -227,6 +228,8 @@ def _limited(lab: Lab) -> None:
     _staged_interfaces(lab)
 
     def edit(cluster: Any) -> None:
+        one, two = (f"node={name},path=/var/tmp" for name in ("pve1", "pve2"))
+        cluster.dir_mappings = {"rtdir": {"map": [one]}, "sample1": {"map": [one, two]}}
         cluster.cluster_options["migration"] = "type=insecure"
         bulk_guests(cluster)
         vm(cluster, 340, "pve1", "lim1", 64, meta="x")

@@ -274,9 +274,7 @@ class RealSystem(PveSystem):
         for job in self.api.get("/cluster/backup"):
             if str(job["id"]).startswith(PREFIX):
                 self.api.delete(f"/cluster/backup/{job['id']}")
-        for row in self.api.get("/cluster/replication"):
-            if int(row["guest"]) in self.vmids:
-                self.api.delete(f"/cluster/replication/{row['id']}", force=1)
+        self._reset_small_tables()
         for rule in self.api.get("/cluster/ha/rules"):
             if str(rule["rule"]).startswith(PREFIX):
                 self._gone("/cluster/ha/rules/" + str(rule["rule"]))
@@ -293,6 +291,15 @@ class RealSystem(PveSystem):
             if str(storage["storage"]).startswith(PREFIX):
                 self._gone(f"/storage/{storage['storage']}")
         self._clean = self._writes, self.api.writes
+
+    def _reset_small_tables(self) -> None:
+        for path in ("/cluster/mapping/dir", "/cluster/metrics/server"):
+            for row in self.api.get(path):
+                if str(row["id"]).startswith(PREFIX):
+                    self._gone(f"{path}/{row['id']}")
+        for row in self.api.get("/cluster/replication"):
+            if int(row["guest"]) in self.vmids:
+                self.api.delete(f"/cluster/replication/{row['id']}", force=1)
 
     def _reset_network(self) -> None:
         """Take away what tests made of the network, and nothing else: what is staged is dropped first."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import label
 from ansible_collections.hospital.continuity.plugins.module_utils.pve import network_node
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
@@ -110,7 +111,7 @@ class PveSystem(System):
 
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
-        listings.append("/cluster/replication")
+        listings += ["/cluster/replication", "/cluster/mapping/dir", "/cluster/metrics/server"]
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }
@@ -125,6 +126,13 @@ class PveSystem(System):
             path = f"/nodes/{self.node}/storage/{storage}/content"
             found[path] = sorted(str(volume["volid"]) for volume in self.api.get(path) if self.is_ours(volume))
         return found
+
+    def observe(self, kind: Any, keys: Collection[Any]) -> list[Mapping[str, Any]]:
+        """By the module itself, which shows what it would delete: of these kinds nothing can be listed."""
+        config = [dict(zip(kind.identity, key, strict=True)) for key in keys]
+        words = [f"{word}:{label(key)}" for word in kind.words for key in keys]
+        result = succeeded(self.run(f"pve_{kind.name}", config, state="absent", allow=words, check=True))
+        return [item for item in result.data["before"].values() if item is not None]
 
     def read_info(self, kind: str, names: list[str]) -> list[Mapping[str, Any]]:
         result = succeeded(self.run("pve_info", kinds=[kind], names=names))

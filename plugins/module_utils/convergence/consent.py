@@ -51,6 +51,7 @@ WORDS: dict[str, bool] = {
     "invalidate_second_factors": True,
     "destroy_replica": True,
     "rollback_guest": True,
+    "delete_resource": True,
 }
 
 
