@@ -10,13 +10,13 @@ from typing import Any
 
 from lab.pve import state
 from lab.pve.faults import Faults
-from lab.pve.real_guests import RealGuests
 from lab.pve.recorder import Recorder
+from lab.pve.small_tables import SmallTables
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(RealGuests):
+class Cluster(SmallTables):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -33,6 +33,9 @@ class Cluster(RealGuests):
         self.ha_master, self.ha_active = None, False
         self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
+        self.cluster_options = {}
+        self.replication, self.replicated, self.replication_faults = {}, {}, {}
+        self.dir_mappings, self.metric_servers = {}, {}
         self.networks, self.machines, self.powered = {}, {}, {}
         self.recorder = Recorder()
         self.faults = Faults()

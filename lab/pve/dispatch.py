@@ -274,6 +274,12 @@ class Dispatch(FakePve):
             return await handler(checked, user or "")
         return await self.synthesise(found, method, info, user, checked)
 
+    def check_permissions(self, user: Any, perms: Any, values: Any, declared: Any = None) -> None:
+        """What all may call, all may call, whatever else the schema says of it: the handler hides what it must."""
+        if user is not None and (perms or {}).get("user") == "all":
+            return
+        super().check_permissions(user, perms, values, declared)
+
     def _names_of(self, permissions: dict[str, Any] | None) -> list[str]:
         rule = (permissions or {}).get("check")
         return self._names(rule[1]) if rule and rule[0] == "perm" else []

@@ -257,6 +257,14 @@ class Lab:
         """Logins with a password need this one-time password as well; None ends that."""
         self.cluster.one_time_password = code
 
+    def fail_replication(self, job: str, problem: str = "lab: ordered failure") -> None:
+        """The replication job fails from now on; it just has."""
+        self.call(self.cluster.fail_replication, job, problem)
+
+    def mend_replication(self, job: str) -> None:
+        """The replication job works again, and just has run."""
+        self.call(self.cluster.mend_replication, job)
+
     # -------------------------------------------------------------- network
 
     def network(self, node: str) -> NetworkView:

@@ -38,6 +38,7 @@ class Snapshots(LxcVolumes):
                 ("PUT", one + "/config", self._snapshot_describe),
             ):
                 table.append((method, path, self._for_kind(kind, action)))
+        table.append(("GET", "/nodes/{node}/qemu/{vmid}/feature", self._for_kind("qemu", self._vm_feature)))
         return table
 
     def _for_kind(self, kind: str, action: Any) -> Any:
@@ -71,6 +72,14 @@ class Snapshots(LxcVolumes):
             if kind not in CAN_CLONE and not volume.endswith(".qcow2"):
                 return False
         return True
+
+    async def _vm_feature(self, guest: Guest, v: dict[str, Any], user: str) -> Any:
+        able = self._can_be_taken(guest)
+        has = {"copy": True, "snapshot": able}.get(v["feature"], able or bool(guest.template))
+        volumes = [q.split_drive(str(value))[0] for key, value in guest.config.items() if q.DRIVE.match(key)]
+        stores = [self.storages.get(str(split_volid(volume)[0]), {}) for volume in volumes]
+        here = [guest.node] if any(not store.get("shared") for store in stores) else list(self.nodes)
+        return {"hasFeature": 1 if has else 0, "nodes": self.shuffled(here)}
 
     async def _snapshot_list(self, guest: Guest, v: dict[str, Any], user: str) -> Any:
         out: list[dict[str, Any]] = []
@@ -110,6 +119,9 @@ class Snapshots(LxcVolumes):
             snap["snaptime"] = int(time.time())
             if v.get("description"):
                 snap["description"] = v["description"]
+            if v.get("vmstate") and guest.running:
+                # The RAM of a machine that is off is nothing to save.
+                snap["vmstate"] = f"local:{guest.vmid}/vm-{guest.vmid}-state-{name}.raw"
             guest.snapshots[name] = snap
             guest.config["parent"] = name
 
@@ -143,11 +155,16 @@ class Snapshots(LxcVolumes):
             self._check_lock_in_task(guest)
             self.mark_stopped(guest)
             keep = {k: x for k, x in guest.config.items() if k == "description" or k.startswith("unused")}
-            guest.config = {**{k: x for k, x in snap.items() if k not in ("snaptime", "description")}, **keep}
+            guest.config = {
+                **{k: x for k, x in snap.items() if k not in ("snaptime", "description", "vmstate")},
+                **keep,
+            }
             guest.config["parent"] = name
             guest.pending = {}
             if isinstance(guest, Vm) and "vmgenid" in guest.config:
                 guest.config["vmgenid"] = str(uuid.uuid4())
+            if v.get("start") or snap.get("vmstate"):
+                self.mark_running(guest)
 
         return await self.task(guest.node, self._task_name(guest, "rollback"), guest.vmid, user, body, vm=guest)
 

@@ -21,11 +21,34 @@ options:
     description: Which kinds to read. Each is one of the modules C(pve_<kind>).
     type: list
     elements: str
-    choices: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
-    default: [storage, pool, ha_resource, ha_rule, backup_job, network, vm, container]
+    choices:
+      - storage
+      - pool
+      - ha_resource
+      - ha_rule
+      - backup_job
+      - network
+      - vm
+      - container
+      - cluster_options
+      - replication
+      - snapshot
+    default:
+      - storage
+      - pool
+      - ha_resource
+      - ha_rule
+      - backup_job
+      - network
+      - vm
+      - container
+      - cluster_options
+      - replication
+      - snapshot
   names:
     description:
-      - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name.
+      - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name,
+        snapshots by V(110/before-upgrade).
       - Does not narrow RV(health).
     type: list
     elements: str
@@ -46,6 +69,9 @@ seealso:
   - module: hospital.continuity.pve_network
   - module: hospital.continuity.pve_vm
   - module: hospital.continuity.pve_container
+  - module: hospital.continuity.pve_cluster_options
+  - module: hospital.continuity.pve_replication
+  - module: hospital.continuity.pve_snapshot
 extends_documentation_fragment:
   - hospital.continuity.pve
 attributes:

@@ -16,6 +16,7 @@ EXCHANGES = {
     "22#164": OTHERS,
     "24#324": ADDED_UP,
     "24#325": ADDED_UP,
+    "24#276": OTHERS,
     "24#326": OTHERS,
     "25#11": RESTARTING,
     "25#47": MANAGER_LAGS,
@@ -51,5 +52,8 @@ ROWS = {
     (604, "ide2"): NO_PROGRAM,
     (1831, "(create)"): NEIGHBOURS,
     (2077, "(create)"): NEIGHBOURS,
+    (2155, "migration_unsecure"): "what changed is another option than the one that is looked at",
+    (2156, "migration_unsecure"): "the row before it had left migration set, and its old name is kept only beside it",
+    (2213, "id"): "it was there already, left over from an earlier row",
     (1463, "encryption-key"): "the recorded host lacked proxmox-backup-client, which makes the key",
 }

@@ -18,6 +18,9 @@ AREAS = {
     "pools": r"^/pools(/|$)",
     "ha": r"^/cluster/ha(/|$)",
     "backup jobs": r"^/cluster/backup",
+    "cluster options": r"^/cluster/options$",
+    "small tables": r"^/cluster/(mapping/dir|metrics/server)(/|$)",
+    "replication": r"^/cluster/replication(/|$)|^/nodes/[^/]+/replication$",
     "network": r"^/nodes/[^/]+/network(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
     "guests": r"^/nodes/[^/]+/(qemu|lxc)(/(?!.*(firewall|rrd|remote_migrate))|$)",
@@ -225,6 +228,9 @@ def _limited(lab: Lab) -> None:
     _staged_interfaces(lab)
 
     def edit(cluster: Any) -> None:
+        one, two = (f"node={name},path=/var/tmp" for name in ("pve1", "pve2"))
+        cluster.dir_mappings = {"rtdir": {"map": [one]}, "sample1": {"map": [one, two]}}
+        cluster.cluster_options["migration"] = "type=insecure"
         bulk_guests(cluster)
         vm(cluster, 340, "pve1", "lim1", 64, meta="x")
         vm(cluster, 341, "pve1", "lim2", 64, meta="x")
@@ -292,6 +298,7 @@ def _one_of_three(lab: Lab) -> None:
     basics(lab)
 
     def edit(cluster: Any) -> None:
+        cluster.cluster_options["migration"] = "type=insecure"
         bulk_guests(cluster)
         cluster.mark_running(cluster.guest(103))
         vm(cluster, 330, "pve1", "tk", 512, 1, 1, running=True)
@@ -420,7 +427,7 @@ QEMU_IMG = (
 
 SCENES = [
     Scene("01-storage-pools.txt", _empty, skip="^POST /access"),
-    Scene("02-cluster-crud.txt", _empty, areas=("backup jobs",)),
+    Scene("02-cluster-crud.txt", _empty, areas=("backup jobs", "cluster options", "inventory")),
     Scene("03-network.txt", _empty),
     Scene("04-ovs.txt", _empty),
     Scene("06-apply.txt", _applied_before),

@@ -21,6 +21,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.session im
 from tests.contract.case import PREFIX, Case
 from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, Refused, comparable
+from tests.contract.pve_singletons import ClusterOptions
 from tests.contract.pve_system import ENOUGH, VERBS, PveSystem
 
 # What stands in the way of removing a guest for a while.
@@ -59,6 +60,7 @@ class RealSystem(PveSystem):
         self._clean: tuple[int, int] | None = None
         self._lent: tuple[str, dict[str, Any]] | None = None
         self._parked: dict[int, dict[str, Any]] = {}
+        self._options = ClusterOptions(self.api)
         online = sorted(str(node["node"]) for node in self.api.get("/nodes") if node.get("status") == "online")
         wanted = environment.get("PVE_TEST_NODE")
         self.nodes = [wanted, *(node for node in online if node != wanted)] if wanted else online
@@ -190,6 +192,15 @@ class RealSystem(PveSystem):
         self._clean = None
         return dict(self._environment)
 
+    @functools.cached_property
+    def zfs_storage(self) -> str:  # type: ignore[override]
+        listings = [self.api.get(f"/nodes/{node}/storage", content="images", enabled=1) for node in self._ends()]
+        pools = [{str(row["storage"]) for row in rows if row.get("type") == "zfspool"} for rows in listings]
+        return min(set.intersection(*pools), default="")
+
+    def _ends(self) -> tuple[str, str]:
+        return self.node, self.other_node
+
     # --- what this cluster can do, tried with a client of our own
 
     @functools.cached_property
@@ -241,7 +252,11 @@ class RealSystem(PveSystem):
                 reason = "a node's network is touched only where PVE_TEST_NETWORK_NODE and PVE_TEST_NICS say so"
                 self.need_lab(case.module, "everything", reason)
             self._reset_network()
+        if case.module == "pve_cluster_options" and self._options.binds_logins:
+            self.need_lab(case.module, "everything", "this cluster's second factors are bound to its options")
         self._reset(keep=case.module not in ("pve_vm", "pve_container"))
+        if case.module == "pve_cluster_options":
+            self._options.clear()
         case.setup(self)
         for setup in more:
             setup(self)
@@ -255,9 +270,11 @@ class RealSystem(PveSystem):
         if self._clean == (self._writes, self.api.writes) and (keep or not self._parked):
             return
         self._lent = None
+        self._options.put_back()
         for job in self.api.get("/cluster/backup"):
             if str(job["id"]).startswith(PREFIX):
                 self.api.delete(f"/cluster/backup/{job['id']}")
+        self._reset_small_tables()
         for rule in self.api.get("/cluster/ha/rules"):
             if str(rule["rule"]).startswith(PREFIX):
                 self._gone("/cluster/ha/rules/" + str(rule["rule"]))
@@ -274,6 +291,15 @@ class RealSystem(PveSystem):
             if str(storage["storage"]).startswith(PREFIX):
                 self._gone(f"/storage/{storage['storage']}")
         self._clean = self._writes, self.api.writes
+
+    def _reset_small_tables(self) -> None:
+        for path in ("/cluster/mapping/dir", "/cluster/metrics/server"):
+            for row in self.api.get(path):
+                if str(row["id"]).startswith(PREFIX):
+                    self._gone(f"{path}/{row['id']}")
+        for row in self.api.get("/cluster/replication"):
+            if int(row["guest"]) in self.vmids:
+                self.api.delete(f"/cluster/replication/{row['id']}", force=1)
 
     def _reset_network(self) -> None:
         """Take away what tests made of the network, and nothing else: what is staged is dropped first."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
 
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import label
 from ansible_collections.hospital.continuity.plugins.module_utils.pve import network_node
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
@@ -68,6 +69,19 @@ class PveSystem(System):
         self.api.post(path, vmid=vmid, memory=64, **options)
         return vmid
 
+    # A ZFS storage that several nodes have; empty where there is none.
+    zfs_storage: str = ""
+
+    def make_zfs_storage(self) -> None:
+        """Skips where there is none to be had."""
+        if not self.zfs_storage or self.node_count < 2:
+            self.need_lab("pve_replication", "everything", "no ZFS storage that two nodes have")
+
+    def make_replicable_guest(self, number: int) -> int:
+        """A guest with a disk that can be replicated."""
+        self.make_zfs_storage()
+        return self.make_guest(number, scsi0=f"{self.zfs_storage}:1")
+
     def make_storage(self, name: str, content: str) -> str:
         """An enabled directory storage as somebody else made it; nothing is made on the node."""
         self.api.post(
@@ -97,9 +111,11 @@ class PveSystem(System):
 
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
+        listings += ["/cluster/replication", "/cluster/mapping/dir", "/cluster/metrics/server"]
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }
+        found["/cluster/options"] = comparable(self.api.get("/cluster/options"))
         for guest in filter(self.is_ours, self.api.get("/cluster/resources", type="vm")):
             path = f"/nodes/{guest['node']}/{guest['type']}/{guest['vmid']}/config"
             found[path] = comparable(self.api.get(path))
@@ -110,6 +126,13 @@ class PveSystem(System):
             path = f"/nodes/{self.node}/storage/{storage}/content"
             found[path] = sorted(str(volume["volid"]) for volume in self.api.get(path) if self.is_ours(volume))
         return found
+
+    def observe(self, kind: Any, keys: Collection[Any]) -> list[Mapping[str, Any]]:
+        """By the module itself, which shows what it would delete: of these kinds nothing can be listed."""
+        config = [dict(zip(kind.identity, key, strict=True)) for key in keys]
+        words = [f"{word}:{label(key)}" for word in kind.words for key in keys]
+        result = succeeded(self.run(f"pve_{kind.name}", config, state="absent", allow=words, check=True))
+        return [item for item in result.data["before"].values() if item is not None]
 
     def read_info(self, kind: str, names: list[str]) -> list[Mapping[str, Any]]:
         result = succeeded(self.run("pve_info", kinds=[kind], names=names))
@@ -145,6 +168,7 @@ class LabSystem(PveSystem):
     """The simulated cluster: everything goes back to a fresh one between cases."""
 
     is_lab: ClassVar[bool] = True
+    zfs_storage = f"{PREFIX}zfs"
 
     def __init__(self) -> None:
         self.lab = Lab(nodes=3)
@@ -170,6 +194,11 @@ class LabSystem(PveSystem):
             # Only so can the default gateway be moved: its interface is guarded otherwise.
             arguments.setdefault("management_address", "10.99.0.11")
         return super().run(module, config, **arguments)
+
+    def make_zfs_storage(self) -> None:
+        if self.zfs_storage not in [row["storage"] for row in self.api.get("/storage")]:
+            content = "images,rootdir"
+            self.api.post("/storage", storage=self.zfs_storage, type="zfspool", pool="rpool/data", content=content)
 
     def arm_checkpoint(self) -> None:
         """Until the next reset, this host is the node whose network may be changed, and a checkpoint is armed there."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract import discovery
-from tests.contract.case import PREFIX
+from tests.contract.case import PREFIX, of
 from tests.contract.system import refused, succeeded
 
 STORE = {
@@ -119,6 +119,9 @@ def test_every_module_has_a_check_mode(module: str, pve: Any) -> None:
     case = discovery.case_of(module)
     pve.prepare(case)
     arguments = {"config": [pve.item(case)]} if discovery.describes_a_state(module) else {}
+    if discovery.does_something(module):
+        pve.prepare(case, case.doings[0].setup)
+        arguments = of(dict(case.doings[0].arguments), pve)
     with pve.unwritten():
         result = succeeded(pve.run(module, check=True, **arguments))
     assert not result.data.get("skipped")

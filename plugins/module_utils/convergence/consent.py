@@ -14,7 +14,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.er
     InvalidInput,
     listed,
 )
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, label
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, named
 
 # word -> whether it must name its target
 WORDS: dict[str, bool] = {
@@ -48,6 +48,10 @@ WORDS: dict[str, bool] = {
     "promote_behind": True,
     "replace_database": True,
     "store_unencrypted": False,
+    "invalidate_second_factors": True,
+    "destroy_replica": True,
+    "rollback_guest": True,
+    "delete_resource": True,
 }
 
 
@@ -82,7 +86,7 @@ def given(word: str, allow: Collection[str]) -> bool:
 def missing(plan: Plan, allow: Collection[str]) -> list[tuple[str, str]]:
     """(word, text) for each consent the plan needs and `allow` does not give."""
     return [
-        (consent.word, f"{step.action} {step.kind} {label(step.key)}: {consent.loses}")
+        (consent.word, f"{step.action} {named(step.kind, step.key)}: {consent.loses}")
         for step in plan
         for consent in step.consent
         if not given(consent.word, allow)

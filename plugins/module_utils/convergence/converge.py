@@ -186,7 +186,7 @@ def _not_converged(kind: Kind, found: Mapping[Key, Thing], touched: Collection[K
 
 def _unmet(kind: Kind, backend: Backend[Any], things: Mapping[Key, Thing], declared: Declaration) -> Sequence[Unmet]:
     if declared.state == ABSENT:
-        return ()
+        return backend.verify(kind, {}, declared) if kind.lingers else ()
     keys = set(declared.keys)
     present = {key: thing for key, thing in things.items() if key in keys}
     return backend.verify(kind, present, declared) if present else ()
@@ -210,7 +210,7 @@ def texts(unmet: Sequence[Unmet]) -> tuple[str, ...]:
 
 def shown(kind: Any, states: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
     """States by label, in `config`'s own form."""
-    return {label(key): kind.visible(key, state) for key, state in states.items()}
+    return {label(key) or kind.name: kind.visible(key, state) for key, state in states.items()}
 
 
 def lines(results: Sequence[StepResult]) -> list[str]:

@@ -32,6 +32,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.pl
     Step,
     Thing,
     label,
+    named,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.spec import (
     ASSIGNED,
@@ -46,15 +47,17 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """name: the word for one of it.  identity: the options that identify one.  fields: all options, identity first.
-    words: the consent words its steps may need.  scope: the options by which `unlisted: absent` may be limited; empty
-    where removing what is not listed is never safe."""
+    """name: the word for one of it.  identity: the options that identify one; none where there is just one.
+    fields: all options, identity first.  words: the consent words its steps may need.  scope: the options by which
+    `unlisted: absent` may be limited; empty where removing what is not listed is never safe.  lingers: removing one
+    goes on after the call has returned, and what is left of it is unmet."""
 
     name: str
     identity: tuple[str, ...]
     fields: tuple[Field, ...]
     words: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
+    lingers: bool = False
 
     @cached_property
     def rows(self) -> dict[str, Field]:
@@ -65,7 +68,7 @@ class Kind:
         return tuple(row for row in self.fields if row.name not in self.identity)
 
     def described(self, key: Key) -> str:
-        return f"{self.name} {label(key)}"
+        return named(self.name, key)
 
     def visible(self, key: Key, state: State | None) -> dict[str, Any] | None:
         """A state in `config`'s own form; None stays None."""

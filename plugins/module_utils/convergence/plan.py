@@ -18,6 +18,11 @@ def label(key: Key) -> str:
     return "/".join(str(part) for part in key)
 
 
+def named(kind: str, key: Key) -> str:
+    """A thing as people call it: `storage backup`; just `cluster_options` where there is only one."""
+    return f"{kind} {label(key)}".rstrip()
+
+
 @dataclass(frozen=True)
 class Thing:
     """One observed thing: `state` is compared, by option name and canonical; `facts` is what the backend needs to act
@@ -56,7 +61,7 @@ class Step:
     @property
     def line(self) -> str:
         """One line for people: `update storage backup: content, nodes`."""
-        text = f"{self.action} {self.kind} {label(self.key)}"
+        text = f"{self.action} {named(self.kind, self.key)}"
         return f"{text}: {', '.join(self.options)}" if self.options and self.action != CREATE else text
 
 

@@ -112,7 +112,7 @@ class TableBackend(PveBackend[RestKind]):
     def observe(self, kind: RestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
         listing = by_key(kind, self.client.get(kind.collection, **dict(kind.parameters)))
         if not listing:
-            self._require_sight(kind, keys)
+            self.require_sight(kind, keys)
         wanted = selected(listing, keys)
         if kind.detail and not set(kind.detailed).isdisjoint(options):
             paths = {key: kind.path_of(kind.detail, key) for key in wanted}
@@ -128,7 +128,7 @@ class TableBackend(PveBackend[RestKind]):
                 raise self._unseen(kind, step, problem) from None
             raise
 
-    def _require_sight(self, kind: RestKind, keys: Collection[Key] | None) -> None:
+    def require_sight(self, kind: RestKind, keys: Collection[Key] | None) -> None:
         """An empty list also comes from what we may not see. Raises NotPermitted where that is so."""
         if not kind.seen_with:
             return

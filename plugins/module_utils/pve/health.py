@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds import backup_job
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NodeOffline, PveError
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds import backup_job, replication
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.backup_job import BACKUP_JOB, job_problems
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.precheck import guests
 
@@ -18,7 +18,7 @@ RESOURCES = "/cluster/resources"
 SERVICES = "/cluster/ha/status/current"
 JOBS = "/cluster/backup"
 UNCOVERED = "/cluster/backup-info/not-backed-up"
-PATHS = (STATUS, RESOURCES, SERVICES, JOBS, UNCOVERED, backup_job.STORAGES, backup_job.POOLS)
+PATHS = (STATUS, RESOURCES, SERVICES, JOBS, UNCOVERED, backup_job.STORAGES, backup_job.POOLS, replication.JOBS)
 
 # States of an HA service in which it is not where it should be and nobody can say that it will be.
 _TROUBLED = ("error", "fence", "recovery")
@@ -50,7 +50,18 @@ def findings(answers: Mapping[str, Any], unreachable: Collection[str] = ()) -> l
     if not {RESOURCES, backup_job.STORAGES, backup_job.POOLS} & set(unread):
         found += _jobs(told)
     found += _uncovered(told[UNCOVERED], told[RESOURCES])
+    found += _replications(answers)
     return found
+
+
+def further_paths(told: Mapping[str, Any]) -> list[str]:
+    """What to read besides, once PATHS have been: how replication goes, of the nodes that have jobs."""
+    jobs = told.get(replication.JOBS)
+    if isinstance(jobs, PveError):
+        return []
+    away = offline_nodes(told.get(STATUS))
+    nodes = {str(row["source"]) for row in jobs or () if row.get("source") and not row.get("disable")}
+    return [replication.states_at(node) for node in sorted(nodes - away)]
 
 
 def offline_nodes(status: Any) -> set[str]:
@@ -130,6 +141,23 @@ def _jobs(told: Mapping[str, Any]) -> list[Finding]:
         if job.get("enabled", True):
             for problem in job_problems(job, answers):
                 found.append(Finding(f"backup_job {raw.get('id')}", "broken", f"{problem}."))
+    return found
+
+
+def _replications(answers: Mapping[str, Any]) -> list[Finding]:
+    """Jobs whose last run failed. One that has not run yet is not sick."""
+    found = []
+    for path in further_paths(answers):
+        states = answers.get(path)
+        if isinstance(states, PveError):
+            if not isinstance(states, NodeOffline):
+                found.append(Finding(path, "unread", f"Not looked at: {states.message} {states.hint}".strip()))
+            continue
+        for row in sorted(states or (), key=lambda row: str(row.get("id"))):
+            problem = replication.trouble(row)
+            if problem and not problem[1]:
+                text = f"Replication job {row['id']} to {row.get('target')}: {problem[0]}."
+                found.append(Finding(f"replication {row['id']}", "failing", text))
     return found
 
 

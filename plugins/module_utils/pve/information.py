@@ -26,6 +26,8 @@ def gather(client: Client, names: Collection[str], patterns: Collection[str] = (
     Guests whose node is offline cannot be read: they are in `health`, not in `config`.
     """
     told = dict(zip(health.PATHS, client.get_many(health.PATHS)))
+    further = health.further_paths(told)
+    told.update(zip(further, client.get_many(further)))
     offline = health.offline_nodes(told[health.STATUS])
     chosen = [name for name in KINDS if name in names]
     calls: list[Callable[[], Any]] = [partial(_read, client, KINDS[name], told, offline) for name in chosen]

@@ -12,14 +12,20 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend im
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.guests import GuestBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.backup_job import BACKUP_JOB
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.cluster_options import CLUSTER_OPTIONS
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.container import CONTAINER
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_resource import HA_RESOURCE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.ha_rule import HA_RULE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.network import NETWORK
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.pool import POOL
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.replication import REPLICATION
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.snapshot import SNAPSHOT
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.storage import STORAGE
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.vm import VM
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.network import NetworkBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.replication import ReplicationBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.settings import SettingsBackend
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.snapshots import SnapshotBackend
 
 
 @dataclass(frozen=True)
@@ -39,4 +45,7 @@ KINDS: Mapping[str, Registered] = {
     "network": Registered(NETWORK, NetworkBackend),
     "vm": Registered(VM, GuestBackend),
     "container": Registered(CONTAINER, GuestBackend),
+    "cluster_options": Registered(CLUSTER_OPTIONS, SettingsBackend),
+    "replication": Registered(REPLICATION, ReplicationBackend),
+    "snapshot": Registered(SNAPSHOT, SnapshotBackend),
 }

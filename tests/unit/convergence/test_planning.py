@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Step, Thing
 
 from .fridge import FRIDGE
 
@@ -171,3 +171,9 @@ def test_a_consent_that_yaml_made_a_mapping_of_is_explained(entry):
 def test_an_item_that_is_wrong_is_named_by_its_place_and_identity():
     with pytest.raises(InvalidInput, match=r"config\[1\] \(name f2\): degrees"):
         FRIDGE.declare({"config": [{"name": "f1"}, {"name": "f2", "degrees": "warm"}]})
+
+
+def test_a_thing_without_an_identity_goes_by_its_kind() -> None:
+    step = Step("update", "cluster_options", (), options=("keyboard",))
+    assert step.line == "update cluster_options: keyboard"
+    assert Step("delete", "storage", ("backup",)).line == "delete storage backup"

@@ -102,6 +102,16 @@ class Pools(Table):
         return {**raw, "members": members}
 
 
+class Replications(Table):
+    """Jobs have a type, of which there is only one: we send it, and it is no option."""
+
+    def options(self, sent: Mapping[str, Any]) -> dict[str, Any]:
+        return super().options({name: value for name, value in sent.items() if name != "type"})
+
+    def says_the_same(self, wire: str, ours: Any, sent: Any) -> bool:
+        return bool(ours == sent) if wire == "type" else super().says_the_same(wire, ours, sent)
+
+
 class Guests(Table):
     """VMs and containers: devices by slot, and a configuration that is read with what waits for a restart."""
 
@@ -222,6 +232,10 @@ def tables() -> dict[str, Table]:
 
     return {
         RECORDED: Interfaces(),
+        "cluster/options": Table("cluster_options"),
+        # No row of the recording is about these.
+        "snapshots": Table("snapshot"),
+        "cluster/replication": Replications("replication"),
         "storage": Table("storage"),
         "pools": Pools("pool"),
         "pools (PUT /pools)": Pools("pool"),

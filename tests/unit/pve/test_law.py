@@ -46,11 +46,20 @@ CHOSEN = {
     "file": "local:500/vm-500-disk-9.raw",
     "volume": "local:600/vm-600-disk-9.raw",
 }
+# Kinds of which no row was recorded.
+UNRECORDED: dict[str, list[Item]] = {
+    "snapshot": [
+        {"vmid": 500, "snapname": "s1"},
+        {"description": "x"},
+        {"description": "two\nlines"},
+        {"vmstate": True},
+    ],
+}
 # One option may take the place of others.
 DISPLACED = {
     "backup_job": {"all", "vmid", "pool", "exclude"},
     # What another mode has no use for, PVE does not keep.
-    "network": {"bond_mode", "bond_xmit_hash_policy", "bond_primary"},
+    "network": {"bond_mode", "bond_xmit_hash_policy", "bond_primary", "bridge_vlan_aware", "bridge_vids"},
 }
 
 
@@ -58,7 +67,7 @@ DISPLACED = {
 def material() -> Mapping[str, Mapping[str, list[Item]]]:
     """By kind and type: first what such a thing needs, then the options that PVE took, one recorded row each."""
     names = {id(entry.kind): name for name, entry in KINDS.items()}
-    found: dict[str, dict[str, list[Item]]] = {}
+    found: dict[str, dict[str, list[Item]]] = {name: {"": [*items]} for name, items in UNRECORDED.items()}
     by_recording = tables()
     for row in rows(by_recording):
         if not row.accepted or row.kind.endswith("(create)") or "+" in row.parameter:

@@ -37,6 +37,10 @@ _UNUSED = "PVE's own list of detached disks: it is read, and entries can only go
 _OWN_STEP = "a template is made in a step of its own, when its disks are there"
 _OWN_SIZE = "PVE gives the TPM state its own size, and we ask for just that"
 _CHOSEN = "PVE chooses it from the template, and it is kept"
+_FIRST_LINE = "PVE keeps the first line and drops the rest in silence; we refuse it beforehand"
+_MARK = "marks a job that is being removed, which is state: absent"
+_SOURCE = "PVE's own note of where the guest was"
+_OLD_NAME = "an old name of migration"
 
 _BACKUP = "cluster/backup"
 _OF_VZDUMP = (
@@ -66,6 +70,10 @@ EXCEPTIONS: dict[tuple[str, str, str, str, str], str] = {
     (_BACKUP, "", "id+starttime+vmid", "*", "*"): _SCHEDULE,
     (_BACKUP, "", "vmid+schedule", "*", "*"): _ASSIGNED_ID,
     ("cluster/ha/resources", "vm", "type", "vm", "*"): _IN_SID,
+    ("cluster/replication", "local", "source", "*", "*"): _SOURCE,
+    ("cluster/replication", "local", "remove_job", "*", "*"): _MARK,
+    ("cluster/options", "", "consent-text", "hello\nworld ü", "*"): _FIRST_LINE,
+    ("cluster/options", "", "migration_unsecure", "*", "*"): _OLD_NAME,
     ("cluster/ha/rules", "node-affinity", "rule", "sample1", "again"): _UNREAD,
     **{("storage", kind, "content", "images,iso", "*"): _DROPPED for kind in _WITHOUT_ISO},
     ("storage", "btrfs", "format", "qcow2", "*"): _DROPPED,

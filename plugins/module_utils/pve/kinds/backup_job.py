@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +27,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.prec
     unknown_guests,
     unknown_nodes,
 )
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.schedule import check_schedule
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.values import (
     KEEP,
     Repeated,
@@ -45,8 +45,6 @@ SELECTIONS = ("all", "vmid", "pool")
 # PVE wants the storage in the same call.
 _WITH_STORAGE = ("notes_template", "protected")
 
-_CLOCK = re.compile(r"(?<![\d./*-])(\d+):(\d+)(?![\d./])")
-
 NODES, STORAGES, POOLS, GUESTS = "/nodes", "/storage", "/pools", "/cluster/resources?type=vm"
 
 
@@ -62,7 +60,7 @@ class BackupJobKind(RestKind):
             raise InvalidInput(
                 "exclude goes with all or pool, not with vmid.", hint="Leave out of vmid what not to save."
             )
-        _check_schedule(str(item.options.get("schedule") or ""))
+        check_schedule(str(item.options.get("schedule") or ""))
         for name in ("comment", "notes_template"):
             if "\n" in str(item.options.get(name) or ""):
                 hint = r"Write \n in single quotes for a new line." if name == "notes_template" else "Join the lines."
@@ -110,19 +108,6 @@ class BackupJobKind(RestKind):
             wanted = {name: (step.after or {}).get(name) for name in step.options if step.action != DELETE}
             result += [placed(self.described(step.key), problem) for problem in job_problems(wanted, answers)]
         return result
-
-
-def _check_schedule(schedule: str) -> None:
-    """YAML reads an unquoted 21:00 as a number to the base of 60; PVE would take a number for something else."""
-    if schedule.isdecimal() and int(schedule) >= 60:
-        hour, minute = divmod(int(schedule), 60)
-        raise InvalidInput(
-            f"schedule: {schedule} is no time.",
-            hint=f'Put times in quotes ("{hour}:{minute:02}"): without them YAML makes one number of it.',
-        )
-    for hour, minute in _CLOCK.findall(schedule):
-        if int(hour) > 23 or int(minute) > 59:
-            raise InvalidInput(f"schedule: there is no time {hour}:{minute}.", hint="Hours go to 23, minutes to 59.")
 
 
 def job_problems(wanted: Mapping[str, Any], answers: Answers) -> list[str]:

@@ -73,6 +73,64 @@ class Repeated(Unordered):
         return [self.element.wire(part) for part in value]
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def canonical(self, value: Any) -> Any:
+        text = str(value).strip()
+        if text and text not in self.words:
+            raise ValueError(f"{text!r} is none of {', '.join(self.words)}")
+        return text or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Word:
+    """A text inside a property string, which cannot hold what separates them."""
+
+    def canonical(self, value: Any) -> Any:
+        text = str(value).strip()
+        if not text.isprintable() or "," in text:
+            raise ValueError(f"{text!r} holds a comma or what cannot be printed")
+        return text or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text that PVE keeps in one line of a file, where blanks around it are lost."""
+
+    def canonical(self, value: Any) -> Any:
+        text = str(value).strip()
+        if "\n" in text or not text.replace("\t", " ").isprintable():
+            raise ValueError("PVE keeps one line of text only")
+        return text or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Whole(Properties):
+    """A property string with a key that PVE wants in it always; `filled` is what leaving that out means."""
+
+    filled: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def canonical(self, value: Any) -> Any:
+        pairs = {name: each for name, each in self.pairs(value).items() if each is not None}
+        return super().canonical({**self.filled, **pairs}) if pairs else None
+
+
 _CONFIG_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]+")
 _STORAGE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
 
