@@ -34,6 +34,7 @@ class Cluster(RealGuests):
         self.groups, self.one_time_password = {}, None
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
         self.networks, self.machines, self.powered = {}, {}, {}
+        self.dumping, self.backup_secs, self.restore_secs, self.migration_secs = {}, 1.0, 1.0, 1.0
         self.recorder = Recorder()
         self.faults = Faults()
         self.delay = 0.0
