@@ -83,7 +83,9 @@ class Backups(Access):
         return [vmid for vmid in sorted(members) if self.by_vmid[vmid].node == node and vmid not in out]
 
     async def _dumped(self, node: str, name: str, vmids: list[int], v: dict[str, Any]) -> str:
-        lines = [f"INFO: starting new backup job: vzdump {' '.join(map(str, vmids))} --storage {name} --node {node}"]
+        mode = f"--mode {v['mode']} " if v.get("mode") else ""
+        told = " ".join(map(str, vmids))
+        lines = [f"INFO: starting new backup job: vzdump {told} {mode}--storage {name} --node {node}"]
         store = self.storages.get(name)
         if store is None:
             raise Failed(f"could not get storage information for '{name}': storage '{name}' does not exist", lines)
