@@ -119,6 +119,7 @@ def test_every_module_has_a_check_mode(module: str, pve: Any) -> None:
     case = discovery.case_of(module)
     pve.prepare(case)
     arguments = {"config": [pve.item(case)]} if discovery.describes_a_state(module) else {}
+    arguments = pve.item(case) if discovery.does_something(module) else arguments
     with pve.unwritten():
         result = succeeded(pve.run(module, check=True, **arguments))
     assert not result.data.get("skipped")
