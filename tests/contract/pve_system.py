@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
@@ -176,6 +177,14 @@ class LabSystem(PveSystem):
         self._until_reset.enter_context(armed_checkpoint())
         is_this_host = mock.patch.object(network_node, "is_this_host", lambda name: name == self.network_node)
         self._until_reset.enter_context(is_this_host)
+
+    def lab_rests(self) -> None:
+        """Wait until the lab's tasks have ended."""
+        deadline = time.monotonic() + 20
+        while any(task["status"] == "running" for task in self.lab.call(lambda: list(self.lab.cluster.tasklog))):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the lab's tasks do not end")
+            time.sleep(0.05)
 
     def reset(self) -> None:
         self._until_reset.close()
