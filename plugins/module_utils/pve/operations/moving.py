@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NodeOffline, PveError
@@ -209,6 +209,16 @@ def against(guest: Guest, ground: Ground, terms: Terms) -> list[str]:
     return found
 
 
+def needs(known: Preconditions, terms: Terms) -> dict[str, int]:
+    """The bytes its local disks take, by the storage they go to."""
+    found: dict[str, int] = {}
+    for disk in known.disks if terms.local_disks else ():
+        if not disk.cd:
+            place = terms.goes_to(disk.storage)
+            found[place] = found.get(place, 0) + disk.size
+    return found
+
+
 def against_node(guest: Guest, node: str, ground: Ground, terms: Terms) -> list[str]:
     """Why this node cannot take it."""
     state = ground.cluster.nodes.get(node)
@@ -223,16 +233,9 @@ def against_node(guest: Guest, node: str, ground: Ground, terms: Terms) -> list[
     found = list(known.refused.get(node, ()))
     if kept is not None and node not in kept:
         found.append(f"a strict HA rule keeps it to {', '.join(sorted(kept)) or 'no node at all'}")
-    if terms.local_disks:
-        content = "images" if guest.kind == QEMU else "rootdir"
-        needed: dict[str, int] = {}
-        for disk in known.disks:
-            if not disk.cd:
-                place = terms.goes_to(disk.storage)
-                needed[place] = needed.get(place, 0) + disk.size
-        found += [
-            text for place, size in sorted(needed.items()) for text in _no_room(place, size, node, content, ground)
-        ]
+    content = "images" if guest.kind == QEMU else "rootdir"
+    for place, size in sorted(needs(known, terms).items()):
+        found += _no_room(place, size, node, content, ground)
     return found
 
 
@@ -243,15 +246,15 @@ def _no_room(place: str, size: int, node: str, content: str, ground: Ground) -> 
     if content not in room.content:
         return [f"storage {place} does not hold {content}"]
     if room.left is not None and room.left < size:
-        return [f"storage {place} has {size_of(room.left)} left on {node}, and its disks take {size_of(size)}"]
+        return [f"storage {place} has {size_of(max(0, room.left))} left on {node}, and its disks take {size_of(size)}"]
     return []
 
 
 def assigned(
     guests: Sequence[Guest], ground: Ground, terms: Terms, *, target: str = "", away_from: str = ""
 ) -> tuple[Move, ...]:
-    """Where each goes, in the order given. Away from a node: to the one with the most memory left, what was sent there
-    before counted."""
+    """Where each goes, in the order given. Away from a node: to the one with the most memory left. What was sent there
+    before counts, for memory and for disks."""
     free = {name: node.memory for name, node in ground.cluster.nodes.items()}
     moves = []
     for guest in guests:
@@ -265,8 +268,19 @@ def assigned(
         if chosen in free and guest.running:
             free[chosen] -= guest.memory
         takes = any(not disk.cd for disk in known.disks)
+        ground = _with_disks(ground, chosen, needs(known, terms))
         moves.append(Move(guest, chosen, manner(guest), tuple(problems), takes_disks=takes))
     return tuple(moves)
+
+
+def _with_disks(ground: Ground, node: str, sizes: Mapping[str, int]) -> Ground:
+    """The same with so much less room on a node's storages."""
+    rooms = dict(ground.rooms)
+    for place, size in sizes.items():
+        room = rooms.get((node, place))
+        if room is not None and room.left is not None:
+            rooms[node, place] = replace(room, left=room.left - size)
+    return replace(ground, rooms=rooms)
 
 
 def _roomiest(
