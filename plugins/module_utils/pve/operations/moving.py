@@ -265,10 +265,10 @@ def assigned(
             problems += against_node(guest, target, ground, terms)
         elif not problems:
             chosen, problems = _roomiest(guest, away_from, free, ground, terms)
-        if chosen in free and guest.running:
-            free[chosen] -= guest.memory
+        if not problems and chosen in free:
+            free[chosen] -= guest.memory if guest.running else 0
+            ground = _with_disks(ground, chosen, needs(known, terms))
         takes = any(not disk.cd for disk in known.disks)
-        ground = _with_disks(ground, chosen, needs(known, terms))
         moves.append(Move(guest, chosen, manner(guest), tuple(problems), takes_disks=takes))
     return tuple(moves)
 
