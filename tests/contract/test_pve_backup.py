@@ -12,13 +12,13 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.backup_backend import BackupBackend
 from tests.contract.at_once import at_once
 from tests.contract.case import PREFIX
-from tests.contract.cases.pve_backup import MODULE, STORE, saved, setup
+from tests.contract.cases.pve_backup import MODULE, saved, setup
 from tests.contract.invocation import Result
 from tests.contract.system import refused, succeeded
 
 
 def back_up(pve: Any, *numbers: int, **options: Any) -> Result:
-    result: Result = pve.run(MODULE, vmid=[pve.vmid(number) for number in numbers], storage=STORE, **options)
+    result: Result = pve.run(MODULE, vmid=[pve.vmid(number) for number in numbers], storage=pve.backups, **options)
     return result
 
 
@@ -31,7 +31,7 @@ def prepared(pve: Any) -> Any:
 def test_it_tells_what_it_made(prepared: Any) -> None:
     result = succeeded(back_up(prepared, 0, 1, compress="zstd"))
     assert [one["vmid"] for one in result.data["backups"]] == [prepared.vmid(0), prepared.vmid(1)]
-    there = prepared.api.get(f"/nodes/{prepared.node}/storage/{STORE}/content", content="backup")
+    there = prepared.api.get(f"/nodes/{prepared.node}/storage/{prepared.backups}/content", content="backup")
     assert {one["volid"]: one["size"] for one in result.data["backups"]} == {row["volid"]: row["size"] for row in there}
     assert all(one["made"] and one["volid"].endswith(".zst") for one in result.data["backups"])
     assert result.data["without"] == []
@@ -39,11 +39,11 @@ def test_it_tells_what_it_made(prepared: Any) -> None:
     assert not again.changed and not any(one["made"] for one in again.data["backups"])
 
 
-def test_older_backups_stay_unless_it_is_told_otherwise(prepared: Any) -> None:
-    prepared.api.put(f"/storage/{STORE}", **{"prune-backups": "keep-last=1"})
+def test_older_backups_stay_unless_it_is_told_otherwise(lab: Any, prepared: Any) -> None:
+    prepared.api.put(f"/storage/{prepared.backups}", **{"prune-backups": "keep-last=1"})
     for _time in range(2):
         succeeded(back_up(prepared, 0))
-    path = f"/nodes/{prepared.node}/storage/{STORE}/content"
+    path = f"/nodes/{prepared.node}/storage/{prepared.backups}/content"
     assert len(prepared.api.get(path, content="backup")) == 2
     succeeded(back_up(prepared, 0, remove=True))
     assert len(prepared.api.get(path, content="backup")) == 1
@@ -59,7 +59,7 @@ def test_a_guest_that_does_not_exist(prepared: Any) -> None:
 @pytest.mark.parametrize("vmid", [[], [7], [100, 100], ["pacs"]])
 def test_numbers_that_are_none(prepared: Any, vmid: list[Any]) -> None:
     with prepared.unwritten():
-        assert "vmid" in refused(prepared.run(MODULE, vmid=vmid, storage=STORE)).message
+        assert "vmid" in refused(prepared.run(MODULE, vmid=vmid, storage=prepared.backups)).message
 
 
 def test_a_storage_that_takes_no_backups(prepared: Any) -> None:
@@ -69,41 +69,39 @@ def test_a_storage_that_takes_no_backups(prepared: Any) -> None:
     assert "storage" in result.message and "does not hold backup" in result.message
 
 
-def test_a_storage_that_is_not_for_the_guests_node(prepared: Any) -> None:
-    if prepared.node_count < 2:
-        pytest.skip("one node only")
-    prepared.api.put(f"/storage/{STORE}", nodes=prepared.other_node)
+def test_a_storage_that_is_not_for_the_guests_node(lab: Any, prepared: Any) -> None:
+    prepared.api.put(f"/storage/{prepared.backups}", nodes=prepared.other_node)
     with prepared.unwritten():
         result = refused(back_up(prepared, 0))
-    assert STORE in result.message and prepared.node in result.message
+    assert prepared.backups in result.message and prepared.node in result.message
 
 
 def test_a_storage_that_is_not_active(lab: Any, prepared: Any) -> None:
-    lab.storage_active(STORE, False)
+    lab.storage_active(prepared.backups, False)
     with prepared.unwritten():
         assert "not active" in refused(back_up(prepared, 0)).message
-    lab.storage_active(STORE, True)
+    lab.storage_active(prepared.backups, True)
     assert succeeded(back_up(prepared, 0)).changed
 
 
 def test_a_storage_without_room(lab: Any, prepared: Any) -> None:
     saved(prepared)
-    lab.storage_room(STORE, 100)
+    lab.storage_room(prepared.backups, 100)
     with prepared.unwritten():
         result = refused(back_up(prepared, 0))
     assert "100 bytes left" in result.message
-    lab.storage_room(STORE, 0)
+    lab.storage_room(prepared.backups, 0)
     with prepared.unwritten():
         assert "is full" in refused(back_up(prepared, 1)).message
 
 
 def test_a_storage_that_turns_out_to_be_full(lab: Any, prepared: Any) -> None:
     """How large the first backup of a guest will be nobody knows beforehand."""
-    lab.storage_room(STORE, 100)
+    lab.storage_room(prepared.backups, 100)
     result = refused(back_up(prepared, 0))
-    assert "No space left on device" in result.message and f"has none on {STORE}" in result.message
+    assert "No space left on device" in result.message and f"has none on {prepared.backups}" in result.message
     assert result.data["without"] == [prepared.vmid(0)]
-    lab.storage_room(STORE, 1 << 30)
+    lab.storage_room(prepared.backups, 1 << 30)
     assert succeeded(back_up(prepared, 0)).changed
 
 
@@ -175,7 +173,7 @@ def test_two_runs_at_once(lab: Any, prepared: Any) -> None:
     lab.time_scale = 0.1
     try:
         vmids = [prepared.vmid(0), prepared.vmid(1)]
-        failures = at_once(prepared, BACKUP, BackupBackend, vmid=vmids, storage=STORE, newer_than="1h")
+        failures = at_once(prepared, BACKUP, BackupBackend, vmid=vmids, storage=prepared.backups, newer_than="1h")
     finally:
         lab.time_scale = 0
     assert "" in failures

@@ -12,7 +12,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.restore_backend import RestoreBackend
 from tests.contract.at_once import at_once
 from tests.contract.case import PREFIX
-from tests.contract.cases.pve_restore import MODULE, STORE, back_up, first, lost, other, replace, running, setup, spare
+from tests.contract.cases.pve_restore import MODULE, back_up, first, lost, other, replace, running, setup, spare
 from tests.contract.invocation import Result
 from tests.contract.system import refused, succeeded
 
@@ -49,7 +49,7 @@ def config(pve: Any, vmid: int) -> dict[str, Any]:
 
 
 def archives(pve: Any, node: str = "") -> list[str]:
-    rows = pve.api.get(f"/nodes/{node or pve.node}/storage/{STORE}/content", content="backup")
+    rows = pve.api.get(f"/nodes/{node or pve.node}/storage/{pve.backups}/content", content="backup")
     return [row["volid"] for row in sorted(rows, key=lambda row: row["ctime"])]
 
 
@@ -77,7 +77,7 @@ def test_the_holder_of_the_newest_is_down(lab: Any, prepared: Any) -> None:
     """Its local storage goes with it: the next newest is taken, and that is said."""
     lab.move_guest(first(prepared), prepared.other_node)
     lab.set_config(first(prepared), memory="128")
-    prepared.api.post(f"/nodes/{prepared.other_node}/vzdump", vmid=first(prepared), storage=STORE)
+    prepared.api.post(f"/nodes/{prepared.other_node}/vzdump", vmid=first(prepared), storage=prepared.backups)
     newest = archives(prepared, prepared.other_node)[-1]
     assert succeeded(beside(prepared, check=True)).data["backup"]["volid"] == newest
     lab.node_offline(prepared.other_node)
@@ -93,7 +93,7 @@ def test_the_holder_of_the_newest_is_down(lab: Any, prepared: Any) -> None:
 def test_the_holder_goes_down_in_the_middle(lab: Any, prepared: Any) -> None:
     """The cluster still takes it for online: its answers say otherwise."""
     lab.move_guest(first(prepared), prepared.other_node)
-    prepared.api.post(f"/nodes/{prepared.other_node}/vzdump", vmid=first(prepared), storage=STORE)
+    prepared.api.post(f"/nodes/{prepared.other_node}/vzdump", vmid=first(prepared), storage=prepared.backups)
     lab.fail_requests("GET", f"/nodes/{prepared.other_node}/vzdump/extractconfig", status=595, times=10)
     result = succeeded(beside(prepared))
     assert result.data["guest"]["node"] == prepared.node
@@ -110,7 +110,7 @@ def test_no_backup(prepared: Any) -> None:
 
 def test_a_backup_that_is_too_old(lab: Any, prepared: Any) -> None:
     def age() -> None:
-        for entry in lab.cluster.storages[STORE]["volumes"].values():
+        for entry in lab.cluster.storages[prepared.backups]["volumes"].values():
             entry["ctime"] -= 3 * 86400
 
     lab.call(age)
@@ -174,7 +174,7 @@ def test_a_storage_that_turns_out_to_be_full(lab: Any, prepared: Any) -> None:
 
 def test_a_storage_that_holds_no_disks(prepared: Any) -> None:
     with prepared.unwritten():
-        assert "does not hold images" in refused(beside(prepared, storage=STORE)).message
+        assert "does not hold images" in refused(beside(prepared, storage=prepared.backups)).message
 
 
 def test_a_restore_that_fails_after_ten_minutes(lab: Any, prepared: Any) -> None:
@@ -236,7 +236,7 @@ def test_the_pool_is_kept(prepared: Any) -> None:
     assert [member["vmid"] for member in pool["members"]] == [first(prepared)]
 
 
-def test_under_high_availability(prepared: Any) -> None:
+def test_under_high_availability(lab: Any, prepared: Any) -> None:
     prepared.api.post("/cluster/ha/resources", sid=f"vm:{first(prepared)}", state="started")
     assert guests(prepared)[first(prepared)] == "running"
     succeeded(in_place(prepared))
@@ -329,7 +329,7 @@ def test_a_guest_on_a_node_that_is_off(lab: Any, prepared: Any) -> None:
 def test_what_was_restored_before_can_be_backed_up_and_restored(prepared: Any) -> None:
     """Its mark is that of another guest's backup, and says nothing of its own."""
     succeeded(beside(prepared))
-    prepared.api.post(f"/nodes/{prepared.node}/vzdump", vmid=other(prepared), storage=STORE)
+    prepared.api.post(f"/nodes/{prepared.node}/vzdump", vmid=other(prepared), storage=prepared.backups)
     allow = [f"replace_guest:{other(prepared)}"]
     succeeded(prepared.run(MODULE, vmid=other(prepared), beside=spare(prepared), allow=allow))
     assert config(prepared, other(prepared))["description"].strip() == "PACS"

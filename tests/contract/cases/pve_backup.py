@@ -6,17 +6,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.case import PREFIX, Case, Doing, Scenario
+from tests.contract.case import Case, Doing, Scenario
 
 MODULE = "pve_backup"
-STORE = f"{PREFIX}backups"
-ONE: dict[str, Any] = {"vmid": [lambda s: s.vmid(0)], "storage": STORE}
-BOTH: dict[str, Any] = {"vmid": [lambda s: s.vmid(1), lambda s: s.vmid(0)], "storage": STORE}
+
+
+def store(system: Any) -> str:
+    return str(system.backups)
+
+
+ONE: dict[str, Any] = {"vmid": [lambda s: s.vmid(0)], "storage": store}
+BOTH: dict[str, Any] = {"vmid": [lambda s: s.vmid(1), lambda s: s.vmid(0)], "storage": store}
 
 
 def setup(system: Any) -> None:
     """Two guests, and a storage for their backups."""
-    system.make_storage(STORE, "backup,images")
+    system.make_backup_storage()
     for number in (0, 1):
         system.make_guest(number)
 
@@ -26,7 +31,7 @@ def running(system: Any) -> None:
 
 
 def saved(system: Any) -> None:
-    system.api.post(f"/nodes/{system.node}/vzdump", vmid=system.vmid(0), storage=STORE)
+    system.api.post(f"/nodes/{system.node}/vzdump", vmid=system.vmid(0), storage=store(system))
 
 
 def a_container(system: Any) -> None:
@@ -75,14 +80,14 @@ CASE = Case(
         ),
         Doing(
             "with an image for what is overwritten",
-            {**ONE, "fleecing": {"enabled": True, "storage": STORE}, "compress": "0", "remove": False},
+            {**ONE, "fleecing": {"enabled": True, "storage": lambda s: s.images}, "compress": "0", "remove": False},
             repeats=True,
         ),
         Doing(
             "a container",
             {
                 "vmid": [lambda s: s.vmid(2)],
-                "storage": STORE,
+                "storage": store,
                 "mode": "stop",
                 "compress": "gzip",
                 "exclude_path": ["/var/cache/*"],

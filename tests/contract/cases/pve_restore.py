@@ -9,7 +9,11 @@ from typing import Any
 from tests.contract.case import PREFIX, Case, Doing, Scenario
 
 MODULE = "pve_restore"
-STORE, POOL = f"{PREFIX}backups", f"{PREFIX}pool"
+POOL = f"{PREFIX}pool"
+
+
+def store(system: Any) -> str:
+    return str(system.backups)
 
 
 def first(system: Any) -> int:
@@ -25,12 +29,12 @@ def spare(system: Any) -> int:
 
 
 def back_up(system: Any, number: int = 0) -> None:
-    system.api.post(f"/nodes/{system.node}/vzdump", vmid=system.vmid(number), storage=STORE)
+    system.api.post(f"/nodes/{system.node}/vzdump", vmid=system.vmid(number), storage=store(system))
 
 
 def setup(system: Any) -> None:
     """A guest with a disk and a network card, and its backup."""
-    system.make_storage(STORE, "backup")
+    system.make_backup_storage()
     system.make_guest(0, scsi0=f"{system.images}:1", net0=f"virtio,bridge={system.bridge}", description="PACS")
     back_up(system)
 
@@ -53,7 +57,7 @@ def a_pool(system: Any) -> None:
 
 
 def volid(system: Any) -> str:
-    rows = system.api.get(f"/nodes/{system.node}/storage/{STORE}/content", content="backup", vmid=first(system))
+    rows = system.api.get(f"/nodes/{system.node}/storage/{store(system)}/content", content="backup", vmid=first(system))
     return str(rows[0]["volid"])
 
 
@@ -68,8 +72,8 @@ def examples(system: Any) -> None:
     system.api.post(f"/nodes/{system.node}/qemu/110/status/start")
 
 
-BESIDE: dict[str, Any] = {"vmid": first, "newid": other, "backup_storage": [STORE]}
-IN_PLACE: dict[str, Any] = {"vmid": first, "backup_storage": [STORE], "beside": spare}
+BESIDE: dict[str, Any] = {"vmid": first, "newid": other, "backup_storage": [store]}
+IN_PLACE: dict[str, Any] = {"vmid": first, "backup_storage": [store], "beside": spare}
 CASE = Case(
     module=MODULE,
     subsystem="pve",
@@ -100,7 +104,7 @@ CASE = Case(
         ),
         Doing("the one that is named", {**BESIDE, "backup": volid}, rests=True, faults=()),
         Doing("a container", {**BESIDE, "vmid": lambda s: s.vmid(2)}, setup=a_container, rests=True),
-        Doing("one that is lost", {"vmid": first, "backup_storage": [STORE]}, setup=lost, rests=False, repeats=False),
+        Doing("one that is lost", {"vmid": first, "backup_storage": [store]}, setup=lost),
         Doing("one that runs", {**IN_PLACE, "allow": [replace]}, setup=running, repeats=True),
         Doing("one that is off", {**IN_PLACE, "start": False, "allow": [replace]}, repeats=True),
     ),
