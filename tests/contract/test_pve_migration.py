@@ -182,6 +182,7 @@ def test_the_ha_manager_does_not_act(lab: Any, pve: Any, guests: list[int]) -> N
         result = refused(move(pve, guests[0], target=pve.other_node, timeout=1))
     finally:
         lab.time_scale = 0
+        lab.call(lambda: [job.cancel() for job in lab.cluster.jobs])
     assert "HA manager" in result.message and pve.other_node in result.message
 
 

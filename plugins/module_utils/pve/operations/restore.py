@@ -300,6 +300,8 @@ def no_backup(situation: Situation, order: Order) -> str:
         text = f"the newest backup of guest {vmid} is of {moment(latest.time)}, older than newer_than allows"
     elif not named and latest is not None:
         text += f" that its node can read; the newest is {latest.described}"
+    if not any("backup" in store.content for store in situation.cluster.stores):
+        text += "; the token sees no storage that holds backups"
     return f"{text} (not looked at: {', '.join(situation.missed)})" if situation.missed else text
 
 

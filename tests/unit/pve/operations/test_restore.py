@@ -11,12 +11,18 @@ import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.archives import Archive
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.cluster import Cluster, Guest, Node
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.cluster import (
+    Cluster,
+    Guest,
+    Node,
+    Store,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.restore import (
     RESTORING,
     Beside,
     Situation,
     choose,
+    no_backup,
     place,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.saved import (
@@ -127,6 +133,14 @@ def test_only_writing_over_needs_a_word() -> None:
 def test_which_backup(params: dict[str, Any], mark: Mark | None, at: str, wanted: Archive | None) -> None:
     order = RESTORING.order({"vmid": 100, **params})
     assert choose([NEW, OLD], order, NOW, mark, at) == wanted
+
+
+def test_where_nothing_is_seen_it_says_so() -> None:
+    order = RESTORING.order({"vmid": 100})
+    assert "the token sees no storage" in no_backup(Situation(now=NOW), order)
+    seen = Cluster(stores=(Store("nas", "pve1", ("backup",)),))
+    text = no_backup(Situation(cluster=seen, missed=("node pve3 is offline",), now=NOW), order)
+    assert text == "there is no backup of guest 100 (not looked at: node pve3 is offline)"
 
 
 def test_one_that_nobody_can_read_is_passed_over() -> None:
