@@ -264,6 +264,21 @@ def test_killed_half_way_the_next_run_goes_on(prepared: Any, number: int) -> Non
     assert guests(prepared) == {first(prepared): "running"}
 
 
+def test_two_runs_at_once_in_place(lab: Any, prepared: Any) -> None:
+    """One of them restores it, the other one says what it met; nothing else is left."""
+    running(prepared)
+    saved = config(prepared, first(prepared))
+    lab.time_scale = 0.05
+    try:
+        failures = at_once(prepared, RESTORING, RestoreBackend, vmid=first(prepared), allow=[replace(prepared)])
+        prepared.lab_rests()
+    finally:
+        lab.time_scale = 0
+    assert "" in failures, failures
+    assert config(prepared, first(prepared)) == saved
+    assert guests(prepared) == {first(prepared): "running"}
+
+
 def test_writing_over_it_fails_and_what_is_beside_is_whole(lab: Any, prepared: Any) -> None:
     running(prepared)
     saved = config(prepared, first(prepared))
