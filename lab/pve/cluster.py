@@ -37,6 +37,7 @@ class Cluster(SmallTables):
         self.replication, self.replicated, self.replication_faults = {}, {}, {}
         self.dir_mappings, self.metric_servers = {}, {}
         self.networks, self.machines, self.powered = {}, {}, {}
+        self.dumping, self.backup_secs, self.restore_secs, self.migration_secs = {}, 1.0, 1.0, 1.0
         self.recorder = Recorder()
         self.faults = Faults()
         self.delay = 0.0

@@ -31,13 +31,15 @@ class RequestFault:
 
 @dataclass
 class TaskFault:
-    """End the next `times` tasks of one type with `exitstatus`, or with warnings after doing their work."""
+    """End the next `times` tasks of one type with `exitstatus`, or with warnings after doing their work;
+    `after`: not at once, but so many of PVE's seconds later."""
 
     kind: str
     exitstatus: str
     times: int
     log: list[str] = field(default_factory=list)
     warnings: bool = False
+    after: float = 0
 
 
 class Faults:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -40,6 +41,8 @@ class HighAvailability(Pools):
     # The node that manages; None until one is chosen, then it stays while it lives.
     ha_master: str | None
     ha_active: bool
+    # PVE's seconds that a guest is on its way to another node.
+    migration_secs: float
 
     def endpoints_ha(self) -> list[tuple[str, str, Any]]:
         resources = "/cluster/ha/resources"
@@ -187,14 +190,29 @@ class HighAvailability(Pools):
             raise PveError(500, f"no such resource '{sid}'")
         if not self.online(v["node"]):
             raise PveError(500, f"node '{v['node']}' is not online")
-        self.move(guest, v["node"])
+        await self._moved_by_manager(guest, v["node"])
         return {"sid": sid, "requested-node": v["node"]}
+
+    async def _moved_by_manager(self, guest: Guest, node: str) -> None:
+        """The manager acts in its own time; nothing tells of it but where the guest is."""
+        if not self.time_scale:
+            self.move(guest, node)
+            return
+
+        async def later() -> None:
+            await self.pause(self.migration_secs)
+            if self.guest(guest.vmid) is guest and self.online(node):
+                self.move(guest, node)
+
+        job = asyncio.ensure_future(later())
+        self.jobs.add(job)
+        job.add_done_callback(self.jobs.discard)
 
     def move(self, guest: Guest, node: str) -> None:
         """The guest is on another node from now on; its local volumes go with it."""
         for store in self.storages.values():
             for entry in store.get("volumes", {}).values():
-                if entry.get("vmid") == guest.vmid and "node" in entry:
+                if entry.get("vmid") == guest.vmid and "node" in entry and entry["content"] in ("images", "rootdir"):
                     entry["node"] = node
         guest.node = node
 

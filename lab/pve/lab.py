@@ -209,12 +209,15 @@ class Lab:
         times: int = 1,
         log: list[str] | None = None,
         warnings: bool = False,
+        after: float = 0,
     ) -> None:
         """The next `times` tasks of this type (qmcreate, vzstart …) fail with `exitstatus`, or do their work and end
-        with warnings; `log` lines come before the end."""
+        with warnings; `log` lines come before the end, `after` so many of PVE's seconds."""
         if warnings and not exitstatus.startswith("WARNINGS"):
             exitstatus = "WARNINGS: 1"
-        self.call(self.cluster.faults.tasks.append, TaskFault(kind, exitstatus, times, list(log or []), warnings))
+        self.call(
+            self.cluster.faults.tasks.append, TaskFault(kind, exitstatus, times, list(log or []), warnings, after)
+        )
 
     def fail_requests(
         self,
@@ -276,6 +279,19 @@ class Lab:
     def real_directories(self, node: str, machine: Reachable) -> None:
         """The node's storages of type dir are that machine's directories, and backups are files in them."""
         self.call(self.cluster.machines.__setitem__, node, machine)
+
+    def storage_room(self, name: str, room: int) -> None:
+        """So many bytes are left on the storage."""
+
+        def edit() -> None:
+            store = self.cluster.storages[name]
+            store["total"] = self.cluster.used_of(name) + room
+
+        self.call(edit)
+
+    def storage_active(self, name: str, active: bool) -> None:
+        """Whether the storage can be activated: its server answers, its disks are there."""
+        self.call(self.cluster.storages[name].__setitem__, "active", int(active))
 
     # --------------------------------------------------------------- guests
 

@@ -120,6 +120,8 @@ class LxcGuests(LxcConfig):
     async def _ct_create(self, v: dict[str, Any], user: str) -> Any:
         node, vmid, pool = v["node"], int(v["vmid"]), v.get("pool")
         template, restore = str(v["ostemplate"]), bool(v.get("restore"))
+        if restore and (self.volume(template) or {}).get("content") == "backup":
+            return await self.restore_guest("lxc", template, v, user)
         self.check_may_create(v, user)
         if v.get("ssh-public-keys"):
             check_ssh_keys(str(v["ssh-public-keys"]), encoded=False)

@@ -10,9 +10,12 @@ from fakepve.model import PveError, TaskError
 from fakepve.routing import split_list
 
 from lab.pve import lxc_values as lv
+from lab.pve.guests import Ct
 from lab.pve.lxc_clones import LxcClones
 from lab.pve.lxc_config import DIGEST_CHANGED
+from lab.pve.qemu_migration import destination
 from lab.pve.qemu_values import bad, grown
+from lab.pve.tasks import Failed
 from lab.pve.volumes import CAN_CLONE, format_size, parse_size, split_volid
 
 
@@ -102,10 +105,43 @@ class LxcVolumes(LxcClones):
                 raise TaskError(f"CT is locked ({ct.lock})")
             if not self.online(target):
                 raise TaskError("migration aborted")
+            ct.lock = "migrate"
+            try:
+                await self.pause(self.migration_secs)
+                self._carry_mounts(ct, target, v)
+            except PveError as error:
+                raise Failed("migration aborted", [f"ERROR: migration aborted: {error.message}"]) from None
+            finally:
+                ct.lock = None
             self.move(ct, target)
 
         kind = "hamigrate" if self.managed(ct) is not None else "vzmigrate"
         return await self.task(ct.node, kind, ct.vmid, user, body, vm=ct)
+
+    def _carry_mounts(self, ct: Ct, target: str, v: dict[str, Any]) -> None:
+        """Local volumes go along, to the storage that was asked for; all of them or none."""
+        made: dict[str, tuple[str, str]] = {}
+        try:
+            for key, value in sorted(ct.config.items()):
+                volume, options = lv.split_mount(str(value)) if lv.MOUNT.match(key) else ("", {})
+                source = split_volid(volume)[0]
+                if volume.startswith("/") and options.get("shared") != "1":
+                    raise PveError(500, f"cannot migrate local bind mount point '{key}'")
+                if source is None or source not in self.storages or self.storages[source].get("shared"):
+                    continue
+                place = destination(str(v.get("target-storage") or ""), source)
+                self.storage_for(place, target)
+                entry = self.volume(volume)
+                if entry is not None and place != source:
+                    new = self.allocate(place, ct.vmid, int(entry["size"]), None, target, content="rootdir")
+                    made[key] = volume, lv.join_mount(new, options)
+        except PveError:
+            for _old, new in made.values():
+                self.free(lv.split_mount(new)[0])
+            raise
+        for key, (old, new) in made.items():
+            ct.config[key] = new
+            self.free(old)
 
     async def _ct_feature(self, v: dict[str, Any], user: str) -> Any:
         ct = self._find_ct(v["node"], v["vmid"])

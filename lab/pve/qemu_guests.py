@@ -100,6 +100,8 @@ class QemuGuests(QemuConfig):
     # --------------------------------------------------------------- create
 
     async def _vm_create(self, v: dict[str, Any], user: str) -> Any:
+        if v.get("archive"):
+            return await self.restore_guest("qemu", str(v["archive"]), v, user)
         node, vmid, pool = v["node"], int(v["vmid"]), v.get("pool")
         refused = f"unable to create VM {vmid} -"
         self.check_may_create(v, user)
@@ -112,8 +114,6 @@ class QemuGuests(QemuConfig):
         for key in values:
             if q.DRIVE.match(key) and default and re.match(r"^\d", str(values[key])):
                 values[key] = f"{default}:{values[key]}"
-        if v.get("archive"):
-            raise PveError(500, f"volume '{v['archive']}' does not exist")
         self.check_values(values, user, node)
         for key in sorted(values):
             self.check_rights(vmid, pool, key, values[key], user)
@@ -142,6 +142,10 @@ class QemuGuests(QemuConfig):
         if v.get("start") and self.guest(vmid) is vm:
             await self.start_guest(vm, user)
         return upid
+
+    async def restore_guest(self, kind: str, volid: str, v: dict[str, Any], user: str) -> Any:
+        """Make a guest of an archive; the restoring part knows how."""
+        raise NotImplementedError
 
     def _made(self, vm: Vm, values: dict[str, Any], lines: list[str]) -> dict[str, Any]:
         """The configuration of a new guest, its disks allocated; none of them is left if one fails."""

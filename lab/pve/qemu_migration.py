@@ -4,13 +4,30 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 from fakepve.model import PveError, TaskError
 
 from lab.pve import qemu_values as q
+from lab.pve.guests import Vm
 from lab.pve.qemu_disks import QemuDisks
+from lab.pve.tasks import Failed
 from lab.pve.volumes import CAN_CLONE, parse_size, split_volid
+
+BOUND = re.compile(r"^(?:hostpci|usb|serial|parallel)\d+$")
+
+
+def destination(pairs: str, source: str) -> str:
+    """Where a volume of `source` goes by `targetstorage`: `a:b,c:d`, or one storage for all; else to the same name."""
+    for pair in filter(None, pairs.split(",")):
+        old, colon, new = pair.partition(":")
+        if not colon:
+            return source if old == "1" else old
+        if old == source:
+            return new
+    return source
 
 
 class QemuMigration(QemuDisks):
@@ -52,16 +69,32 @@ class QemuMigration(QemuDisks):
             if options.get("size"):
                 entry["size"] = parse_size(options["size"])
             disks.append(entry)
+        missing = {n: self._missing_on(vm, n) for n in others}
         return {
             "running": 1 if vm.running else 0,
-            "allowed_nodes": self.shuffled(others),
-            "not_allowed_nodes": {n: {} for n in others},
+            "allowed_nodes": self.shuffled([n for n in others if vm.running or not missing[n]]),
+            "not_allowed_nodes": {n: {"unavailable_storages": names} if names else {} for n, names in missing.items()},
             "local_disks": self.shuffled(disks),
-            "local_resources": [],
+            "local_resources": self.bound_to_node(vm),
             "mapped-resources": [],
             "mapped-resource-info": {},
             "has-dbus-vmstate": 1,
         }
+
+    def _missing_on(self, vm: Vm, node: str) -> list[str]:
+        """The storages of its disks that the node does not have."""
+        drives = [q.split_drive(str(value))[0] for key, value in vm.config.items() if q.DRIVE.match(key)]
+        names = {split_volid(volume)[0] for volume in drives}
+        return sorted(n for n in names if n is not None and n in self.storages and not self._storage_enabled(n, node))
+
+    @staticmethod
+    def bound_to_node(vm: Vm) -> list[str]:
+        """Devices of the node that are handed through to it."""
+        return sorted(
+            key
+            for key, value in vm.config.items()
+            if BOUND.match(key) and "mapping=" not in str(value) and not str(value).startswith(("spice", "socket"))
+        )
 
     async def _vm_migrate(self, v: dict[str, Any], user: str) -> Any:
         vm = self.find(v["node"], v["vmid"])
@@ -80,10 +113,54 @@ class QemuMigration(QemuDisks):
                 raise TaskError(f"VM is locked ({vm.lock})")
             if not self.online(target):
                 raise TaskError("migration aborted")
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+            if bound := self.bound_to_node(vm):
+                text = f"can't migrate VM which uses local devices: {', '.join(bound)}"
+                raise Failed("migration aborted", [f"{stamp} ERROR: migration aborted (duration 00:00:00): {text}"])
+            vm.lock = "migrate"
+            try:
+                await self.pause(self.migration_secs)
+                self._carry_disks(vm, target, v)
+            except PveError as error:
+                line = f"{stamp} ERROR: migration aborted (duration 00:00:01): {error.message}"
+                raise Failed("migration aborted", [line]) from None
+            finally:
+                vm.lock = None
             self.move(vm, target)
-            return "migration finished successfully"
+            return f"{stamp} migration finished successfully (duration 00:00:01)"
 
         return await self.task(vm.node, "hamigrate" if managed else "qmigrate", vm.vmid, user, body, vm=vm)
+
+    def _carry_disks(self, vm: Vm, target: str, v: dict[str, Any]) -> None:
+        """Local disks go along, to the storage that was asked for; all of them or none."""
+        made: dict[str, tuple[str, str]] = {}
+        try:
+            for key, value in sorted(vm.config.items()):
+                volume, options = q.split_drive(str(value)) if q.DRIVE.match(key) else ("", {})
+                source = split_volid(volume)[0]
+                if source is None or source not in self.storages or self.storages[source].get("shared"):
+                    continue
+                if q.is_cdrom(str(value)) and not q.is_cloudinit(str(value)):
+                    raise PveError(500, f"can't migrate local cdrom '{volume}'")
+                if vm.running and not v.get("with-local-disks"):
+                    raise PveError(
+                        500,
+                        f"can't migrate local disk '{volume}': can't live migrate attached local disks without"
+                        " with-local-disks option",
+                    )
+                place = destination(str(v.get("targetstorage") or ""), source)
+                self.storage_for(place, target)
+                entry = self.volume(volume)
+                if entry is not None and place != source:
+                    made[key] = volume, self.allocate(place, vm.vmid, int(entry["size"]), None, target)
+                    made[key] = volume, q.join_drive(made[key][1], options)
+        except PveError:
+            for _old, new in made.values():
+                self.free(q.split_drive(new)[0])
+            raise
+        for key, (old, new) in made.items():
+            vm.config[key] = new
+            self.free(old)
 
     async def _vm_feature(self, v: dict[str, Any], user: str) -> Any:
         vm = self.find(v["node"], v["vmid"])

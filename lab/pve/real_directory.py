@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from fakepve.model import PveError, TaskError
 from fakepve.routing import split_list
 
-from lab.pve.access import Access
+from lab.pve.restores import Restores
 
 _ARCHIVE = re.compile(r"vzdump-(?P<kind>qemu|lxc)-(?P<vmid>\d+)-[\d_-]+\.(?P<format>(?:vma|tar)(?:\.\w+)?)$")
 _YES, _NO = ("1", "yes", "on", "true"), ("", "0", "no", "off", "false")
@@ -30,7 +30,7 @@ class Reachable(Protocol):
         """Run a program as root."""
 
 
-class RealDirectories(Access):
+class RealDirectories(Restores):
     """Storages of type dir on nodes that have a machine."""
 
     machines: dict[str, Reachable]
@@ -105,10 +105,10 @@ class RealDirectories(Access):
 
     async def _vzdump(self, v: dict[str, Any], user: str) -> Any:
         node, name, chosen = v["node"], str(v.get("storage") or "local"), str(v.get("vmid") or "")
+        if node not in self.machines:
+            return await super()._vzdump(v, user)
 
         async def body() -> str | None:
-            if node not in self.machines:
-                return None
             try:
                 self._active_store(name, node)
             except PveError as error:

@@ -246,6 +246,8 @@ class Storages(Nodes):
             }
             if content in ("images", "rootdir"):
                 item.update(vmid=entry["vmid"], parent=entry.get("parent"), used=entry.get("used", 0))
+            if content == "backup" and entry.get("vmid"):
+                item["vmid"] = entry["vmid"]
             for key in ("notes", "protected"):
                 if entry.get(key):
                     item[key] = entry[key]

@@ -23,6 +23,14 @@ OUTCOMES = ("ok", "error", "warning", "unknown")
 Body = Callable[[], Awaitable[Any]]
 
 
+class Failed(TaskError):  # type: ignore[misc]  # fakepve comes without types
+    """A task that ends badly after it has said something."""
+
+    def __init__(self, exitstatus: str, lines: list[str]) -> None:
+        super().__init__(exitstatus)
+        self.lines = lines
+
+
 def refused(**errors: str) -> PveError:
     """PVE's 400 with a message a parameter."""
     return PveError(400, "Parameter verification failed.", errors)
@@ -70,6 +78,8 @@ class Tasks(Dispatch):
         async def run() -> None:
             status = "OK"
             try:
+                if fault:
+                    await self.pause(fault.after)
                 if fault and not fault.warnings:
                     record["log"].extend(fault.log)
                     if undo:
@@ -88,6 +98,7 @@ class Tasks(Dispatch):
                     record["log"].extend(fault.log)
                     status = fault.exitstatus or "WARNINGS: 1"
             except TaskError as error:
+                record["log"].extend(error.lines if isinstance(error, Failed) else ())
                 status = str(error)
             except PveError as error:
                 status = error.message

@@ -22,6 +22,7 @@ AREAS = {
     "small tables": r"^/cluster/(mapping/dir|metrics/server)(/|$)",
     "replication": r"^/cluster/replication(/|$)|^/nodes/[^/]+/replication$",
     "network": r"^/nodes/[^/]+/network(/|$)",
+    "backups": r"^/nodes/[^/]+/vzdump(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
     "guests": r"^/nodes/[^/]+/(qemu|lxc)(/(?!.*(firewall|rrd|remote_migrate))|$)",
     "inventory": r"^/cluster/(resources|status|nextid)$|^/nodes(/[^/]+/(status|version))?$|^/version$",
@@ -450,7 +451,7 @@ SCENES = [
     Scene(
         "12-lxc.txt",
         _empty,
-        before={9: _config_lock(True), 10: _config_lock(False), 11: _failing("vzstart")},
+        before={9: _config_lock(True), 10: _config_lock(False), 11: _failing("vzstart"), 21: _failing("vzdump")},
         skip="download-url",
     ),
     Scene(
@@ -469,12 +470,9 @@ SCENES = [
         _tasks,
         before={
             12: _edited_meanwhile,
-            23: _other_tasks(
-                ("vzdump", "330", "job errors"),
-                ("vzdump", "99999", "job errors"),
-                ("vzdump", "", "job errors"),
-                ("qmconfig", "300", "OK"),
-            ),
+            20: _failing("vzdump", "job errors"),
+            22: _failing("vzdump", "job errors"),
+            23: _other_tasks(("qmconfig", "300", "OK")),
             29: _other_tasks(("qmconfig", "300", "OK")),
             34: _other_tasks(("qmconfig", "300", "OK")),
             58: _other_tasks(("qmstop", "300", "OK")),

@@ -118,6 +118,7 @@ class Doing:
     """One thing that a module which describes no state does, from where `setup` leads.
 
     arguments: of the module.  exercises: options it shows beside those.  rests: a second run has nothing to do.
+    repeats: a second run does it once more, as it was told to.
     faults: how the system is made to fail while it runs, by name; None: every write of it fails once.
     secrets: what `setup` or the arguments put in, and nobody may see.  unchanged: it only looks.
     """
@@ -127,6 +128,7 @@ class Doing:
     setup: Callable[[Any], None] = nothing
     exercises: tuple[str, ...] = ()
     rests: bool = False
+    repeats: bool = False
     faults: tuple[str, ...] | None = None
     secrets: tuple[str, ...] = ()
     unchanged: bool = False

@@ -14,6 +14,8 @@ _LACKING = re.compile(
     | uefi\ (?:base|vars)\ image\ [^\n]*\ not\ found
     | KVM\ virtualisation\ configured,\ but\ not\ available[^\n]*
     | could\ not\ load\ supported\ machine\ versions[^\n]*
+    | qmp\ command\ 'query-backup'\ failed[^\n]*
+    | Can't\ connect\ to\ destination\ address\ using\ public\ key
     | snapshot\ feature\ is\ not\ available
     | startup\ for\ container\ '\d+'\ failed
     | unable\ to\ find\ command\ [^\n]*

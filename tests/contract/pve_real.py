@@ -68,6 +68,8 @@ class RealSystem(PveSystem):
         self.vmids = self._free(range(int(first), int(last or first) + 1))
         self.images = environment.get("PVE_TEST_STORAGE") or self._storage_with("images")
         self.rootdir = environment.get("PVE_TEST_STORAGE") or self._storage_with("rootdir")
+        self.backups = self._backup_storage(environment.get("PVE_TEST_BACKUPS", ""))
+        self._foreign = {volid for _node, volid in self._backups()}
         bridges = self.api.get(f"/nodes/{self.node}/network", type="any_bridge")
         names = sorted(str(bridge["iface"]) for bridge in bridges if bridge.get("active"))
         if not names:
@@ -167,6 +169,39 @@ class RealSystem(PveSystem):
         if not active:
             raise LookupError(f"node {self.node} has no active storage for {content}; name one in PVE_TEST_STORAGE")
         return str(active[0]["storage"])
+
+    def _backup_storage(self, wanted: str) -> str:
+        """The storage for backups that was named, or one there is; empty where there is none."""
+        try:
+            return wanted or self._storage_with("backup")
+        except LookupError:
+            return ""
+
+    def make_backup_storage(self) -> None:
+        if not self.backups:
+            self.need_lab("pve_backup", "everything", f"node {self.node} has no storage for backups")
+
+    def _backups(self) -> list[tuple[str, str]]:
+        """(node, volume id) of the backups of guests in the range."""
+        if not self.backups:
+            return []
+        rows = [(node, row) for node in self.nodes for row in self._content(node)]
+        return [(node, str(row["volid"])) for node, row in rows if int(row.get("vmid") or 0) in self.vmids]
+
+    def _content(self, node: str) -> list[dict[str, Any]]:
+        try:
+            return list(self.api.get(f"/nodes/{node}/storage/{self.backups}/content", content="backup"))
+        except Refused:
+            return []  # that node does not have it
+
+    def _remove_backups(self) -> None:
+        """What tests have made: not what was there before them."""
+        gone = set(self._foreign)
+        for node, volid in self._backups():
+            if volid not in gone:
+                self.api.put(f"/nodes/{node}/storage/{self.backups}/content/{volid}", protected=0)
+                self._gone(f"/nodes/{node}/storage/{self.backups}/content/{volid}")
+                gone.add(volid)
 
     def _template(self) -> str:
         for storage in self.api.get(f"/nodes/{self.node}/storage", content="vztmpl", enabled=1):
@@ -287,6 +322,7 @@ class RealSystem(PveSystem):
                 self._empty_pool(pool)
                 self._gone("/pools", poolid=pool)
         self._remove_guests(keep=keep)
+        self._remove_backups()
         for storage in self.api.get("/storage"):
             if str(storage["storage"]).startswith(PREFIX):
                 self._gone(f"/storage/{storage['storage']}")

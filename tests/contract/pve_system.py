@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import mock
@@ -36,6 +37,7 @@ class PveSystem(System):
     vmids: Sequence[int]
     images: str  # a storage for disks
     rootdir: str  # a storage for containers
+    backups: str  # a storage for backups
     bridge: str
     other_bridge: str  # empty where there is none
     template: str  # volume id of a container template
@@ -89,6 +91,9 @@ class PveSystem(System):
         )
         self.api.put(f"/storage/{name}", disable=0)
         return name
+
+    def make_backup_storage(self) -> None:
+        """See to it that `backups` is there."""
 
     def volume(self, storage: str, number: int) -> tuple[str, str]:
         """(volume id, file name) that a disk of a guest may have, in the way of its storage."""
@@ -177,6 +182,7 @@ class LabSystem(PveSystem):
         self.vmids = range(9000, 9100)
         self.images, self.rootdir, self.bridge, self.other_bridge = "shared", "local-lvm", "vmbr0", "vmbr99"
         self.template = str(self.api.get(f"/nodes/{self.node}/storage/local/content")[0]["volid"])
+        self.backups = f"{PREFIX}backups"
         self.network_node, self.nics = self.node, ("eno2", "eno3", "eno4")
         self._until_reset = contextlib.ExitStack()
 
@@ -205,6 +211,17 @@ class LabSystem(PveSystem):
         self._until_reset.enter_context(armed_checkpoint())
         is_this_host = mock.patch.object(network_node, "is_this_host", lambda name: name == self.network_node)
         self._until_reset.enter_context(is_this_host)
+
+    def make_backup_storage(self) -> None:
+        self.make_storage(self.backups, "backup")
+
+    def lab_rests(self) -> None:
+        """Wait until the lab's tasks have ended."""
+        deadline = time.monotonic() + 20
+        while any(task["status"] == "running" for task in self.lab.call(lambda: list(self.lab.cluster.tasklog))):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the lab's tasks do not end")
+            time.sleep(0.05)
 
     def reset(self) -> None:
         self._until_reset.close()

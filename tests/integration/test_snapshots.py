@@ -56,7 +56,7 @@ def run(client: Client, *config: dict[str, Any], check: bool = False, **params: 
 
 def go_back(client: Client, **options: Any) -> Outcome:
     order = GOING_BACK.order({"vmid": 100, "snapname": "before", "allow": ["rollback_guest:100"], **options})
-    return operate(GOING_BACK, order, RollbackBackend(client)).outcome
+    return operate(GOING_BACK, order, RollbackBackend(client, order.options)).outcome
 
 
 def lines(outcome: Outcome) -> list[str]:

@@ -24,6 +24,7 @@ WORDS: dict[str, bool] = {
     "detach_disk": False,
     "detach_nic": False,
     "destroy_guest": True,
+    "replace_guest": True,
     "destroy_disk": True,
     "cut_bridge": True,
     "cut_port": True,

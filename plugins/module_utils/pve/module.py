@@ -31,10 +31,10 @@ def run(kind: PveKind, backend: Callable[[Client], Backend[Any]] = TableBackend)
     module.run(kind, CONNECTION_ARGUMENTS, open_backend)
 
 
-def run_operation(operation: Operation, backend: Callable[[Client], OperationBackend[Any]]) -> None:
-    """The whole of a module that does something once in Proxmox VE."""
+def run_operation(operation: Operation, backend: Callable[[Client, Mapping[str, Any]], OperationBackend[Any]]) -> None:
+    """The whole of a module that does something once in Proxmox VE. `backend` is given the module's parameters."""
 
     def open_backend(params: Mapping[str, Any]) -> OperationBackend[Any]:
-        return backend(Client(Connection.from_options(params)))
+        return backend(Client(Connection.from_options(params)), params)
 
     module.run_operation(operation, CONNECTION_ARGUMENTS, open_backend)

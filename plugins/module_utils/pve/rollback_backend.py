@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet, placed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Order
@@ -30,7 +31,7 @@ class RollbackBackend:
 
     parallel = 1
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, _params: Mapping[str, Any]) -> None:
         self.client = client
         self._pve: PveBackend[PveKind] = PveBackend(client)
         self._places = Places(client)
