@@ -48,6 +48,13 @@ WORDS: dict[str, bool] = {
     "promote_behind": True,
     "replace_database": True,
     "store_unencrypted": False,
+    "remove_user": True,
+    "disable_user": True,
+    "remove_group": True,
+    "remove_role": True,
+    "remove_token": True,
+    "remove_realm": True,
+    "remove_vanished": True,
 }
 
 

@@ -218,9 +218,11 @@ class Guests(Table):
 
 def tables() -> dict[str, Table]:
     """By the recording's word for the kind."""
+    from tests.unit.pve.recorded_access import access_tables
     from tests.unit.pve.recorded_network import RECORDED, Interfaces
 
     return {
+        **access_tables(),
         RECORDED: Interfaces(),
         "storage": Table("storage"),
         "pools": Pools("pool"),

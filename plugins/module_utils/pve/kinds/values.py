@@ -86,6 +86,15 @@ def check_new_id(option: str, value: Any, *, dots: bool = False) -> None:
         )
 
 
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def check_name_of(option: str, value: Any) -> None:
+    """Raises InvalidInput for what PVE takes as no name of a group or role."""
+    if not _NAME.fullmatch(str(value)):
+        raise InvalidInput(f"{option}: PVE takes no name like {value!r}.", hint="Use letters, digits, ., - and _.")
+
+
 def boolean(name: str, **more: Any) -> Field:
     """An option that is on or off; PVE's forms want 1 and 0."""
     return Field(name, Boolean(), type="bool", **dashed(name, more))
