@@ -97,6 +97,7 @@ class PveSystem(System):
 
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
+        listings += ["/access/domains", "/access/groups", "/access/users?full=1", "/access/roles", "/access/acl"]
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }

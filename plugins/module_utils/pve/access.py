@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import CREATE, Consent, Plan, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Consent, Plan, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import TableBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
@@ -52,10 +52,9 @@ class AccessBackend(TableBackend):
         if not self.client.connection.token_id:
             return []
         return [
-            f"{kind.described(step.key)}: password: no token may change the password of a user who is there: log in "
-            "with api_user and api_password"
+            f"{kind.described(step.key)}: {closed}: PVE takes it from no token: log in with api_user and api_password"
             for step in plan
-            if kind.name == "user" and step.action != CREATE and "password" in step.secrets
+            for closed in kind.closed_to_tokens(step)
         ]
 
 

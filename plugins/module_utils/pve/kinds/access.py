@@ -111,10 +111,14 @@ class Access:
         kept = {key: value for key, value in self.entries.items() if key[1] != ugid and key[2] != role}
         return replace(self, entries=kept)
 
-    def rights_to_undo(self, who: str) -> list[tuple[str, str]]:
-        """(path, privilege) of what it needs to take back changes of access."""
-        places = sorted({"/", *(path for path, _ugid, _role in self.entries)})
-        asked = [*((place, _GIVE) for place in places), *_TO_UNDO]
+    @property
+    def places(self) -> set[str]:
+        """Where rights may change."""
+        return {"/", *(path for path, _ugid, _role in self.entries)}
+
+    def rights_to_undo(self, who: str, places: Collection[str]) -> list[tuple[str, str]]:
+        """(path, privilege) of what it needs to take back changes of access there."""
+        asked = [*((place, _GIVE) for place in sorted(places)), *_TO_UNDO]
         return [(path, privilege) for path, privilege in asked if privilege in self.privileges(who, path)]
 
 
@@ -138,6 +142,10 @@ class AccessKind(RestKind):
         """Why `who` could not log in after a step, or nothing. `now` is in seconds since 1970."""
         return ""
 
+    def closed_to_tokens(self, step: Step) -> Sequence[str]:
+        """The options that only somebody who logged in with a password may write."""
+        return ()
+
     def lockouts(self, plan: Plan, access: Access, who: str, now: float) -> list[str]:
         """What of a plan the one who asks for it could not take back, because it would be locked out."""
         found = [
@@ -149,8 +157,9 @@ class AccessKind(RestKind):
         then = access
         for step in plan:
             then = self.afterwards(step, then)
-        kept = then.rights_to_undo(who)
-        lost = [f"{name} on {path}" for path, name in access.rights_to_undo(who) if (path, name) not in kept]
+        places = access.places | then.places
+        kept = then.rights_to_undo(who, places)
+        lost = [f"{name} on {path}" for path, name in access.rights_to_undo(who, places) if (path, name) not in kept]
         if lost and not found:
             found.append(
                 f"{who}, as which this task logs in, would lose {', '.join(lost)}, and could not take that back: "

@@ -50,7 +50,8 @@ class RoleKind(AccessKind):
             return item
         if "privs" in item.options:
             raise InvalidInput("shipped and privs both say what the role may do.", hint="Leave one of them out.")
-        return replace(item, options={**item.options, "privs": tuple(sorted(SHIPPED[shipped]))})
+        others = {name: value for name, value in item.options.items() if name != "shipped"}
+        return replace(item, options={**others, "privs": tuple(sorted(SHIPPED[shipped]))})
 
     def check(self, item: Item) -> None:
         check_name_of("roleid", item.key[0])

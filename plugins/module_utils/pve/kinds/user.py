@@ -109,6 +109,9 @@ class UserKind(AccessKind):
             return access.without(ugid=name)
         return replace(access, groups={**access.groups, name: frozenset((step.after or {}).get("groups") or ())})
 
+    def closed_to_tokens(self, step: Step) -> Sequence[str]:
+        return ("password",) if step.action != CREATE and "password" in step.secrets else ()
+
     def locks_out(self, step: Step, who: str, now: float) -> str:
         if step.key[0] != owner_of(who):
             return ""
