@@ -105,7 +105,7 @@ class Scenario:
 @dataclass(frozen=True)
 class Secret:
     """An option whose value must never come out, with an item that bears it. `root`: why only root@pam's password may
-    write it again."""
+    write it again.  other: another value, for one that is compared; otherwise it is written backwards."""
 
     name: str
     value: str
@@ -113,6 +113,7 @@ class Secret:
     base: Mapping[str, Value] | None = None
     lab_only: str = ""
     root: str = ""
+    other: str = ""
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def test_every_module_has_a_check_mode(module: str, pve: Any) -> None:
     write nothing is in test_runs; here, that none of them declines."""
     case = discovery.case_of(module)
     pve.prepare(case)
-    arguments = {"config": [pve.item(case)]} if discovery.describes_a_state(module) else {}
+    item = pve.item(case)
+    arguments = {"config": [item]} if discovery.describes_a_state(module) else item
     with pve.unwritten():
         result = succeeded(pve.run(module, check=True, **arguments))
     assert not result.data.get("skipped")

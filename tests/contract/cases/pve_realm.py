@@ -100,7 +100,7 @@ CASE = Case(
     secrets=(
         Secret("password", "hct-S3cret% of the directory", beside={"bind_dn": "cn=hct,dc=example,dc=test"}),
         Secret("client_key", "hct-S3cret% of the client", base=OPENID),
-        Secret("tfa", "type=yubico,id=1,key=hctS3cretOfYubico"),
+        Secret("tfa", "type=yubico,id=1,key=hctS3cretOfYubico", other="type=yubico,id=1,key=hctAnotherOfYubico"),
     ),
     info="realm",
 )
