@@ -120,7 +120,7 @@ class Realms(Acl):
                 raise PveError(500, f"{prefix}property contains a line feed")
         if "sync-defaults-options" in values:
             values["sync-defaults-options"] = ",".join(sorted(str(values["sync-defaults-options"]).split(",")))
-        return {key: value.rstrip() if isinstance(value, str) else value for key, value in values.items()}
+        return {key: value.strip() if isinstance(value, str) else value for key, value in values.items()}
 
     def _only_default(self, name: str, values: dict[str, Any]) -> None:
         if values.get("default"):

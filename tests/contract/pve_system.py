@@ -19,6 +19,7 @@ from tests.contract.case import PREFIX
 from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, comparable
 from tests.contract.system import ORDERED, System, succeeded
+from tests.pve_calls import untold
 
 # How many guests a test makes at most.
 ENOUGH = 8
@@ -170,7 +171,11 @@ class LabSystem(PveSystem):
         if module == "pve_network":
             # Only so can the default gateway be moved: its interface is guarded otherwise.
             arguments.setdefault("management_address", "10.99.0.11")
-        return super().run(module, config, **arguments)
+        before = len(self.lab.requests)
+        result = super().run(module, config, **arguments)
+        more = untold(module, self.lab.requests[before:])
+        assert not more, f"{module} makes calls that tests/pve_calls.py does not tell: {', '.join(more)}"
+        return result
 
     def arm_checkpoint(self) -> None:
         """Until the next reset, this host is the node whose network may be changed, and a checkpoint is armed there."""

@@ -9,12 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.declaration import Declaration
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Consent, Plan, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Consent, Plan, Step, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import TableBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NotPermitted
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kind import Request
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.access import PATHS, Access, AccessKind
+
+FORBIDDEN = 403
 
 
 class AccessBackend(TableBackend):
@@ -31,6 +34,22 @@ class AccessBackend(TableBackend):
         if missing:
             self._require_sight(kind, missing)
         return found
+
+    def apply(self, kind: Any, step: Step) -> Sequence[str]:
+        try:
+            return super().apply(kind, step)
+        except NotPermitted as problem:
+            privilege, path = kind.asks
+            if problem.privilege or not privilege or problem.status != FORBIDDEN:
+                raise
+            raise NotPermitted(
+                problem.message,
+                privilege=privilege,
+                path=path,
+                hint=f"Give {self.client.connection.identity} the privilege {privilege} on {path} "
+                "(Datacenter > Permissions).",
+                status=problem.status,
+            ) from None
 
     def precheck(self, kind: AccessKind, plan: Plan, declared: Declaration) -> Sequence[str]:  # type: ignore[override]
         untested = self.untested_release()

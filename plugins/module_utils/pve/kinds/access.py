@@ -128,7 +128,12 @@ def _words(text: Any) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class AccessKind(RestKind):
-    """What the kinds that decide about access say beyond their table."""
+    """What the kinds that decide about access say beyond their table.
+
+    asks: the privilege and the path that writing needs where PVE refuses without naming one.
+    """
+
+    asks: tuple[str, str] = ("", "")
 
     def losses(self, step: Step, access: Access) -> Sequence[Consent]:
         """What else goes with a step."""

@@ -22,14 +22,15 @@ from ansible_collections.hospital.continuity.plugins.module_utils.convergence.sp
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import (
     Boolean,
     Key,
-    Lines,
     Properties,
     Unordered,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.access import Access, AccessKind, owner_of
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.realm_types import TYPES
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.values import (
+    Trimmed,
     boolean,
+    dashed,
     number,
     properties,
     text,
@@ -120,6 +121,10 @@ def _check_type(name: str, options: Mapping[str, Any], resets: Collection[str]) 
             )
 
 
+def _line(name: str, **more: Any) -> Field:
+    return Field(name, Trimmed(), **dashed(name, more))
+
+
 def _words(name: str, separators: str, joined_by: str, **more: Any) -> Field:
     return Field(name, Unordered(separators, joined_by), type="list", elements="str", **more)
 
@@ -145,49 +150,49 @@ REALM = RealmKind(
     fields=(
         text("realm"),
         Field("type", choices=tuple(sorted(TYPES)), create_only=True, required=True),
-        Field("comment", Lines()),
+        _line("comment"),
         boolean("default", default=False),
         # Its key may be somebody's, so it is never shown.
-        text("tfa", secret=True, kept=True),
+        _line("tfa", secret=True, kept=True),
         # A directory: where it is.
-        text("server1"),
-        text("server2"),
+        _line("server1"),
+        _line("server2"),
         number("port"),
-        text("domain"),
+        _line("domain"),
         Field("mode", choices=("ldap", "ldaps", "ldap+starttls"), default="ldap"),
         boolean("secure"),
         Field("sslversion", choices=("tlsv1", "tlsv1_1", "tlsv1_2", "tlsv1_3")),
         boolean("verify", default=False),
-        text("capath", default="/etc/ssl/certs"),
-        text("cert"),
-        text("certkey"),
+        _line("capath", default="/etc/ssl/certs"),
+        _line("cert"),
+        _line("certkey"),
         # Who asks it.
-        text("bind_dn"),
+        _line("bind_dn"),
         text("password", write_only=True),
         # What of it are users and groups.
-        text("base_dn"),
-        text("user_attr"),
-        text("filter"),
+        _line("base_dn"),
+        _line("user_attr"),
+        _line("filter"),
         _words("user_classes", ", ", ",", default="inetorgperson, posixaccount, person, user"),
-        text("group_dn"),
-        text("group_filter"),
+        _line("group_dn"),
+        _line("group_filter"),
         _words("group_classes", ", ", ",", default="groupOfNames, group, univentionGroup, ipausergroup"),
-        text("group_name_attr"),
+        _line("group_name_attr"),
         properties("sync_attributes", Properties()),
         properties("sync_defaults_options", _SYNC, wire="-"),
         boolean("case_sensitive", wire="-", default=True),
         # OpenID Connect.
-        text("issuer_url", wire="-"),
-        text("client_id", wire="-"),
-        text("client_key", wire="-", secret=True, kept=True),
-        text("username_claim", wire="-"),
+        _line("issuer_url", wire="-"),
+        _line("client_id", wire="-"),
+        _line("client_key", wire="-", secret=True, kept=True),
+        _line("username_claim", wire="-"),
         boolean("autocreate", default=False),
-        text("groups_claim", wire="-"),
+        _line("groups_claim", wire="-"),
         boolean("groups_autocreate", wire="-", default=False),
         boolean("groups_overwrite", wire="-", default=False),
         _words("scopes", " ,", " ", default="email profile"),
-        text("prompt"),
-        text("acr_values", wire="-"),
+        _line("prompt"),
+        _line("acr_values", wire="-"),
         boolean("query_userinfo", wire="-", default=True),
     ),
 )

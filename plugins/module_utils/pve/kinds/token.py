@@ -124,6 +124,7 @@ TOKEN = TokenKind(
     parameters=(("full", 1),),
     seen_at="/access/groups",
     seen_with=("User.Modify", "Sys.Audit"),
+    asks=("User.Modify", "/access/groups"),
     words=("remove_token",),
     fields=(
         text("userid"),

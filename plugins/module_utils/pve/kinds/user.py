@@ -170,6 +170,7 @@ USER = UserKind(
     emptied=True,
     seen_at="/access/groups",
     seen_with=("User.Modify", "Sys.Audit"),
+    asks=("User.Modify", "/access/groups"),
     words=("remove_user", "disable_user"),
     fields=(
         text("userid"),

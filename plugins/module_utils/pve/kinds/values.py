@@ -48,6 +48,17 @@ class MountPoint:
 
 
 @dataclass(frozen=True)
+class Trimmed:
+    """One line of a configuration file, which loses the blanks around it."""
+
+    def canonical(self, value: Any) -> Any:
+        return str(value).strip() or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
 class Named:
     """One of several names, some of which mean the same."""
 
