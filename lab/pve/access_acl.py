@@ -138,12 +138,22 @@ class Acl(Users):
         roles = split_list(v["roles"])
         for role in roles:
             self._known_role(role, prefix)
+            self._check_delegation(v, user, path, role)
         for kind, name in self._named(v, prefix):
             for role in roles:
                 if v.get("delete"):
                     self.acl_rows.pop((path, kind, name, role), None)
                 else:
                     self.acl_rows[path, kind, name, role] = 1 if v.get("propagate") is None else v["propagate"]
+
+    def _check_delegation(self, v: dict[str, Any], user: str, path: str, role: str) -> None:
+        """Who may give rights on a thing only because it may make such things, gives no more than it has. (As PVE's own
+        code says; the recordings do not show it.)"""
+        held = self.privileges_on(user, path)
+        if self.allowed(user, path, "Permissions.Modify") or self.privileges_of_role(role) <= set(held):
+            return
+        verb = "remove" if v.get("delete") else "add"
+        raise refused(role=f"Cannot {verb} role '{role}' - requires 'Permissions.Modify' or superset of privileges.")
 
     # --------------------------------------------------------------- tokens
 

@@ -34,8 +34,8 @@ options:
       shipped:
         description:
           - The privileges are those of a role that this collection brings along, instead of O(config[].privs).
-          - V(HospitalAutomation) is what every module of the collection needs except for access. It can give nothing to
-            anybody.
+          - V(HospitalAutomation) is what every module of the collection needs except for access. Give it on V(/), and
+            V(PVEAuditor) on V(/access), where its Sys.Modify would otherwise let it change roles.
           - V(HospitalAccess) is what users, groups, roles, tokens, realms and the ACL need. Who holds it can give
             itself everything else.
         type: str

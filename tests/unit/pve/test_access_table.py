@@ -51,7 +51,7 @@ def test_a_shipped_role_has_nothing_to_spare(role: str, privilege: str) -> None:
     assert any(not access_table.allowed(call, held) for module in ROLES[role] for call in CALLS[module])
 
 
-def test_automation_can_give_nothing() -> None:
+def test_automation_decides_about_nobody() -> None:
     giving = {"Permissions.Modify", "User.Modify", "Group.Allocate", "Realm.Allocate", "Realm.AllocateUser"}
     assert not giving & set(SHIPPED["HospitalAutomation"])
 

@@ -23,6 +23,8 @@ ROOT = "root@pam"
 _NO_ACCESS = "NoAccess"
 # With these a change of each sort is taken back, on these paths.
 _GIVE = "Permissions.Modify"
+# Who may make a guest, pool or storage may also give rights on that one.
+_GIVE_ON = {"storage": "Datastore.Allocate", "vms": "VM.Allocate", "pool": "Pool.Allocate"}
 _TO_UNDO = (
     ("/access", "Sys.Modify"),
     ("/access/groups", "User.Modify"),
@@ -118,8 +120,13 @@ class Access:
 
     def rights_to_undo(self, who: str, places: Collection[str]) -> list[tuple[str, str]]:
         """(path, privilege) of what it needs to take back changes of access there."""
-        asked = [*((place, _GIVE) for place in sorted(places)), *_TO_UNDO]
-        return [(path, privilege) for path, privilege in asked if privilege in self.privileges(who, path)]
+        giving = [(place, _GIVE) for place in sorted(places) if self._gives(who, place)]
+        return giving + [(path, privilege) for path, privilege in _TO_UNDO if privilege in self.privileges(who, path)]
+
+    def _gives(self, who: str, path: str) -> bool:
+        sort, _slash, one = path.strip("/").partition("/")
+        held = self.privileges(who, path)
+        return _GIVE in held or bool(one and _GIVE_ON.get(sort) in held)
 
 
 def _words(text: Any) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 AUTOMATION, ACCESS = "HospitalAutomation", "HospitalAccess"
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
-    # Everything but access: who holds it can give nothing to anybody.
+    # Everything but access: who holds it decides about nobody.
     AUTOMATION: (
         "Datastore.Allocate",
         "Datastore.AllocateSpace",
