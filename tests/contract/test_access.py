@@ -101,6 +101,43 @@ def test_a_privilege_that_a_copy_lacks_is_named(lab: Any, pve: Any, privilege: s
     ]
 
 
+AUTOMATED: list[tuple[str, str, str, Mapping[str, Any]]] = [
+    ("pve_storage", "Datastore.Allocate", "/storage", {"storage": f"{PREFIX}s", "type": "dir", "path": "/x"}),
+    ("pve_pool", "Pool.Allocate", f"/pool/{PREFIX}p", {"poolid": f"{PREFIX}p"}),
+    ("pve_backup_job", "Sys.Modify", "/", {"id": f"{PREFIX}j", "schedule": "daily", "all": True, "enabled": False}),
+    ("pve_ha_resource", "Sys.Console", "/", {"sid": lambda s: f"vm:{s.vmid(0)}", "state": "stopped"}),
+    ("pve_vm", "VM.Config.CPU", "/vms/", {"cores": 3}),
+    ("pve_vm", "VM.Config.Memory", "/vms/", {"memory": 128}),
+    ("pve_vm", "VM.Config.Options", "/vms/", {"description": "PACS"}),
+    ("pve_vm", "VM.Config.HWType", "/vms/", {"vga": {"type": "virtio"}}),
+    ("pve_vm", "VM.Config.Network", "/vms/", {"nics": [{"slot": "net0", "bridge": lambda s: s.bridge}]}),
+    ("pve_vm", "VM.Config.Disk", "/vms/", {"disks": [{"slot": "scsi0", "storage": lambda s: s.images, "size": "1G"}]}),
+    (
+        "pve_vm",
+        "Datastore.AllocateSpace",
+        "/storage/",
+        {"disks": [{"slot": "scsi0", "storage": lambda s: s.images, "size": "1G"}]},
+    ),
+    ("pve_vm", "VM.PowerMgmt", "/vms/", {"status": "running"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "privilege", "path", "item"), AUTOMATED, ids=[f"{row[0]}-{row[1]}" for row in AUTOMATED]
+)
+def test_a_privilege_that_automation_lacks_is_named(
+    lab: Any, pve: Any, module: str, privilege: str, path: str, item: Mapping[str, Any]
+) -> None:
+    vmid = pve.make_guest(0)
+    who = admin(pve, AUTOMATION)
+    wanted = of({**({"vmid": vmid} if module == "pve_vm" else {}), **item}, pve)
+    pve.api.put(f"/access/roles/{PREFIX}{AUTOMATION}", privs=",".join(set(SHIPPED[AUTOMATION]) - {privilege}))
+    result = refused(run(pve, module, wanted, who))
+    assert privilege in result.message and path in result.message, result.message
+    pve.api.put(f"/access/roles/{PREFIX}{AUTOMATION}", privs=",".join(SHIPPED[AUTOMATION]))
+    assert succeeded(run(pve, module, wanted, who)).changed
+
+
 # --- the shipped roles
 
 SERVED = [
