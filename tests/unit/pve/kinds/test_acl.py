@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""The recorded entries of the ACL: what was sent, one entry at a time, is what we would send, and once it is listed there
-is nothing left to do."""
+"""The recorded entries of the ACL: what was sent, entry by entry, is what we would send, and once it is listed there is
+nothing left to do."""
 
 from __future__ import annotations
 
