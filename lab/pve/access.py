@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""Logins and groups; users, roles and the ACL come with the issue that manages them."""
+"""Logins."""
 
 from __future__ import annotations
 
@@ -8,27 +8,16 @@ from typing import Any
 
 from fakepve.model import PveError
 
-from lab.pve.network import Network
-
-FILE_LOCK = "file-user_cfg"
+from lab.pve.access_realms import Realms
 
 
-class Access(Network):
-    """/access/ticket and /access/groups."""
+class Access(Realms):
+    """/access/ticket."""
 
-    groups: dict[str, str]
+    one_time_password: str | None
 
     def endpoints_access(self) -> list[tuple[str, str, Any]]:
-        groups = "/access/groups"
-        return [
-            ("POST", "/access/ticket", self._login),
-            ("GET", "/access/users", self._user_list),
-            ("GET", groups, self._group_list),
-            ("POST", groups, self._group_create),
-            ("GET", groups + "/{groupid}", self._group_read),
-            ("PUT", groups + "/{groupid}", self._group_update),
-            ("DELETE", groups + "/{groupid}", self._group_delete),
-        ]
+        return [("POST", "/access/ticket", self._login)]
 
     async def _login(self, v: dict[str, Any], user: str) -> Any:
         name, password = str(v.get("username", "")), str(v.get("password", ""))
@@ -61,45 +50,3 @@ class Access(Network):
             "cap": {},
             "clustername": self.cluster_name,
         }
-
-    async def _user_list(self, v: dict[str, Any], user: str) -> Any:
-        if not self.allowed(user, "/access/groups", "Sys.Audit"):
-            return []
-        return [{"userid": self.user, "enable": 1, "expire": 0, "realm-type": "pam"}]
-
-    # --------------------------------------------------------------- groups
-
-    def _group_view(self, name: str) -> dict[str, Any]:
-        return {"groupid": name, "users": "", **({"comment": self.groups[name]} if self.groups[name] else {})}
-
-    async def _group_list(self, v: dict[str, Any], user: str) -> Any:
-        return [
-            self._group_view(name)
-            for name in sorted(self.groups)
-            if self.acl is None or self.allowed(user, "/access/groups", "Group.Allocate")
-        ]
-
-    async def _group_create(self, v: dict[str, Any], user: str) -> Any:
-        self.need_lock(FILE_LOCK, "create group failed: ")
-        if v["groupid"] in self.groups:
-            raise PveError(500, f"create group failed: group '{v['groupid']}' already exists")
-        self.groups[v["groupid"]] = v.get("comment") or ""
-
-    def _known_group(self, name: str, prefix: str = "") -> str:
-        if name not in self.groups:
-            raise PveError(500, f"{prefix}group '{name}' does not exist")
-        return name
-
-    async def _group_read(self, v: dict[str, Any], user: str) -> Any:
-        name = self._known_group(v["groupid"])
-        return {"members": [], **({"comment": self.groups[name]} if self.groups[name] else {})}
-
-    async def _group_update(self, v: dict[str, Any], user: str) -> Any:
-        self.need_lock(FILE_LOCK, "update group failed: ")
-        name = self._known_group(v["groupid"], "update group failed: ")
-        if v.get("comment") is not None:
-            self.groups[name] = v["comment"]
-
-    async def _group_delete(self, v: dict[str, Any], user: str) -> Any:
-        self.need_lock(FILE_LOCK, "delete group failed: ")
-        del self.groups[self._known_group(v["groupid"], "delete group failed: ")]

@@ -31,7 +31,8 @@ class Cluster(SmallTables):
         self.by_vmid, self.jobs = {}, set()
         self.storage_writes = 0
         self.ha_master, self.ha_active = None, False
-        self.groups, self.one_time_password = {}, None
+        self.one_time_password = None
+        self.populate_access()
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}
         self.cluster_options = {}
         self.replication, self.replicated, self.replication_faults = {}, {}, {}
@@ -62,3 +63,9 @@ class Cluster(SmallTables):
         secret = secrets.token_hex(16)
         self.apitokens[token_id] = secret
         return secret
+
+    def keep_token(self, token_id: str, secret: str) -> None:
+        """A token of root@pam's own, which may do everything that a token may."""
+        userid, _bang, name = token_id.partition("!")
+        self.accounts[userid]["tokens"][name] = {"privsep": 0, "expire": 0}
+        self.apitokens[token_id] = secret

@@ -59,6 +59,7 @@ class Lab:
         self._make = LikeRecorded if like_recorded else Cluster
         self.cluster = self._make(node_specs(nodes), host, port, password)
         self.token_secret = self.cluster.add_token(TOKEN_ID)
+        self.cluster.keep_token(TOKEN_ID, self.token_secret)
         self._apply_settings()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="lab-pve", daemon=True)
@@ -118,7 +119,7 @@ class Lab:
         keep = {name: old.__dict__[name] for name in ("runner", "endpoints")}
         old.__dict__.clear()
         old.__dict__.update(fresh.__dict__, **keep)
-        old.apitokens[TOKEN_ID] = self.token_secret
+        old.keep_token(TOKEN_ID, self.token_secret)
         self._apply_settings()
 
     def _apply_settings(self) -> None:
@@ -255,6 +256,10 @@ class Lab:
             return token, secret
 
         return self.call(make)
+
+    def directory(self, realm: str, users: list[str], groups: list[str] | None = None) -> None:
+        """The server of a realm answers, and holds these names; without it there is no route to it."""
+        self.call(self.cluster.directories.__setitem__, realm, {"users": users, "groups": groups or []})
 
     def require_otp(self, code: str | None) -> None:
         """Logins with a password need this one-time password as well; None ends that."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from fakepve import formats
 
 from lab.pve import calendar_events
+from lab.pve.access_privileges import PRIVILEGES
 
 BOOT_DISK = re.compile(r"^(ide[0-3]|sata[0-5]|scsi([0-9]|[12][0-9]|30)|virtio([0-9]|1[0-5])|efidisk0|tpmstate0)$")
 
@@ -43,6 +44,10 @@ def _content(text: str) -> str | None:
     return None if text in (*formats.CONTENT_TYPES, "none") else f"invalid content type '{text}'"
 
 
+def _privilege(text: str) -> str | None:
+    return None if text in PRIVILEGES else f"invalid privilege '{text}'"
+
+
 ADDED: dict[str, Callable[[str], str | None]] = {
     "pve-calendar-event": calendar_events.problem,
     "pve-qm-bootdisk": _bootdisk,
@@ -51,6 +56,7 @@ ADDED: dict[str, Callable[[str], str | None]] = {
     "pve-storage-vgname": _volume_group,
     "pve-ha-resource-or-vm-id": _ha_resource,
     "pve-ha-node": _ha_node,
+    "pve-priv": _privilege,
 }
 
 

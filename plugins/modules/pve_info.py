@@ -33,6 +33,12 @@ options:
       - cluster_options
       - replication
       - snapshot
+      - realm
+      - group
+      - user
+      - role
+      - token
+      - acl
     default:
       - storage
       - pool
@@ -45,6 +51,12 @@ options:
       - cluster_options
       - replication
       - snapshot
+      - realm
+      - group
+      - user
+      - role
+      - token
+      - acl
   names:
     description:
       - Only things with one of these names, which may be shell patterns like V(pacs*). Guests go by number and by name,
@@ -58,6 +70,7 @@ notes:
     except that a list which is empty for that reason is an error. The role PVEAuditor on C(/) is enough for everything.
   - Guests whose node is offline cannot be read. They are in RV(health), not in RV(config). The network of such a node
     is left out, too.
+  - Roles that are built into Proxmox VE are left out.
   - The network of a node is read as Proxmox VE tells it. With changes staged and not applied, that is as it would be
     with them.
 seealso:
@@ -72,6 +85,12 @@ seealso:
   - module: hospital.continuity.pve_cluster_options
   - module: hospital.continuity.pve_replication
   - module: hospital.continuity.pve_snapshot
+  - module: hospital.continuity.pve_realm
+  - module: hospital.continuity.pve_group
+  - module: hospital.continuity.pve_user
+  - module: hospital.continuity.pve_role
+  - module: hospital.continuity.pve_token
+  - module: hospital.continuity.pve_acl
 extends_documentation_fragment:
   - hospital.continuity.pve
 attributes:

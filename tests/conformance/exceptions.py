@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 OTHERS = "other sessions' guests and volumes were on the recorded cluster; the lab holds those of the recording alone"
-ADDED_UP = "a role on a path replaces what is inherited; fakepve adds privileges up"
 RESTARTING = "the node was restarting, a moment the lab does not know: a node is there or it is not"
 MANAGER_LAGS = "the HA manager's view of nodes lags behind without quorum and after a restart; the lab's does not"
 
@@ -14,8 +13,6 @@ EXCHANGES = {
     "13#43": "a node that is just off times out before its neighbours know that there is no route to it",
     "22#57": OTHERS,
     "22#164": OTHERS,
-    "24#324": ADDED_UP,
-    "24#325": ADDED_UP,
     "24#276": OTHERS,
     "24#326": OTHERS,
     "25#11": RESTARTING,

@@ -26,7 +26,8 @@ UNORDERED = {"content", "nodes"}
 
 def _text(value: str) -> str:
     value = UPID.sub(lambda m: f"UPID:{m[1]}:{m[2]}:{m[3]}:{m[4]}", value)
-    return MAC.sub("<mac>", UUID.sub("<uuid>", value))
+    # The recording hides the secrets that PVE made up, which are UUIDs.
+    return MAC.sub("<mac>", UUID.sub("<uuid>", value.replace("(secret)", "<uuid>")))
 
 
 def normal(value: Any, key: str = "", owner: dict[str, Any] | None = None) -> Any:

@@ -23,6 +23,7 @@ KINDS = (
     "storage", "pools", "pools (PUT /pools)", "cluster/ha/resources", "cluster/ha/rules", "cluster/backup",
     "qemu/config", "qemu (create)", "lxc/config", "lxc (create)", "nodes/network",
     "cluster/options", "cluster/replication", "cluster/mapping/dir",
+    "access/groups", "access/users", "access/roles", "access/users/token", "access/domains", "access/acl",
 )  # fmt: skip
 # Added later, in this order: the exceptions name rows by their number.
 LATER = ("nodes/network", "cluster/options", "cluster/replication", "cluster/mapping/dir", "cluster/metrics/server")
@@ -36,7 +37,10 @@ def rows() -> list[dict[str, Any]]:
     """The rows of the kinds the lab claims to know, in recorded order; those added later come last."""
     with gzip.open(ROWS) as recorded:
         chosen = [row for row in json.load(recorded)["rows"] if row["kind"] in KINDS]
-    return sorted(chosen, key=lambda row: LATER.index(row["kind"]) if row["kind"] in LATER else -1)
+    return sorted(
+        chosen,
+        key=lambda row: (row["kind"].startswith("access/"), LATER.index(row["kind"]) if row["kind"] in LATER else -1),
+    )
 
 
 def pairs(values: dict[str, Any]) -> Params:
@@ -80,6 +84,7 @@ class RoundTrips:
         self.ticket = Client(self.lab).login()
         self.token = Client(self.lab).token("root@pam!ansible", "ansible-secret")
         self.created: dict[tuple[str, str], dict[str, Any]] = {}
+        self.acl_began = False
 
     def close(self) -> None:
         self.ticket.close()
@@ -122,6 +127,8 @@ class RoundTrips:
             ct(cluster, 102, "pve3", "ct102", 64)
             for name in ("rtpool", "rtpool2"):
                 cluster.pools[name] = set()
+            cluster.populate_access()
+            cluster.keep_token("root@pam!ansible", "ansible-secret")
 
         change(self.lab, forget)
         network = self.lab.network("pve1")
@@ -223,10 +230,39 @@ class RoundTrips:
     def _lxc_create(self, row: dict[str, Any]) -> Subject:
         return Subject(f"/nodes/pve2/lxc/{row['sent']['vmid']}/config", ("/nodes/pve2/lxc", row["sent"]), "")
 
+    def _access_groups(self, row: dict[str, Any]) -> Subject:
+        base = self._base(row, {})
+        return Subject(f"/access/groups/{base['groupid']}", ("/access/groups", base), "/access/groups", "groupid")
+
+    def _access_users(self, row: dict[str, Any]) -> Subject:
+        base = self._base(row, {})
+        for name in ("rtg", "rtg2"):
+            self.ticket.call("POST", "/access/groups", [("groupid", name)])
+        return Subject(f"/access/users/{base['userid']}", ("/access/users", base), "/access/users", "userid")
+
+    def _access_roles(self, row: dict[str, Any]) -> Subject:
+        base = self._base(row, {})
+        return Subject(f"/access/roles/{base['roleid']}", ("/access/roles", base), "/access/roles", "roleid")
+
+    def _access_users_token(self, row: dict[str, Any]) -> Subject:
+        self.ticket.call("POST", "/access/users", [("userid", "rt@pve")])
+        path = "/access/users/rt@pve/token"
+        return Subject(f"{path}/t1", (f"{path}/t1", {}), path, "tokenid")
+
+    def _access_domains(self, row: dict[str, Any]) -> Subject:
+        path = "/access/domains"
+        name = str(row["type"]).partition(" ")[0]
+        if str(row["type"]).endswith("(builtin)"):
+            return Subject(f"{path}/{name}", (path, {}), path, "realm")
+        base = self._base(row, {})
+        return Subject(f"{path}/{base['realm']}", (path, base), path, "realm")
+
     # -------------------------------------------------------------- playing
 
     def play(self, row: dict[str, Any]) -> list[str]:
         """What is different; nothing if the lab does what was recorded."""
+        if row["kind"] == "access/acl":
+            return self._acl(row)
         self.fresh()
         subject = self.subject(row)
         client = self.client(row)
@@ -237,7 +273,8 @@ class RoundTrips:
             return self._posted(row, subject, client)
         if not path:
             return self._set(row, subject, client)  # there is one, always
-        made = self.ticket.call("POST", path, pairs(base))
+        built_in = str(row["type"]).endswith("(builtin)")
+        made = self.ticket.call("GET", path) if built_in else self.ticket.call("POST", path, pairs(base))
         if row["parameter"] == "(create)":
             return [*self._outcome(row, made), *self._same("GET", row["returned_by_get"], self._read(subject))]
         if made.status != 200:
@@ -247,6 +284,31 @@ class RoundTrips:
                 "GET", row["returned_by_get"], self._read(subject).get(self._place(row)), self._place(row)
             )
         return self._set(row, subject, client)
+
+    def _acl(self, row: dict[str, Any]) -> list[str]:
+        """What an entry adds to the list and takes from it; each row begins where the one before it left off,
+        but for the last, which was recorded by itself."""
+        if not self.acl_began or row["parameter"] == "tokens":
+            self.acl_began = True
+            self.fresh()
+            for name in ("rtg", "rtg2"):
+                self.ticket.call("POST", "/access/groups", [("groupid", name)])
+            for userid in ("rt@pve", "rtq@pve"):
+                self.ticket.call("POST", "/access/users", [("userid", userid)])
+            self.ticket.call("POST", "/access/users/rtq@pve/token/tt")
+        before = self.ticket.call("GET", "/access/acl").body["data"]
+        if row["method"] == "DELETE":
+            # Both groups went in one row, which names neither.
+            gone = [row["sent"]] if "sent" in row else ["/access/groups/rtg", "/access/groups/rtg2"]
+            answers = [self.ticket.call("DELETE", path) for path in gone]
+            out = [f"status: {answer.status} {answer.reason}" for answer in answers if answer.status != 200]
+        else:
+            out = self._outcome(row, self.token.call("PUT", "/access/acl", pairs(row["sent"])))
+        after = self.ticket.call("GET", "/access/acl").body["data"]
+        added = [entry for entry in after if entry not in before]
+        removed = [entry for entry in before if entry not in after]
+        out += self._same("added", row.get("list_added") or [], added)
+        return out + self._same("removed", row.get("list_removed") or [], removed)
 
     def _read(self, subject: Subject) -> dict[str, Any]:
         body = self.ticket.call("GET", subject.path, pairs(subject.query)).body

@@ -16,6 +16,7 @@ from lab.pve.guests import Ct, Vm
 AREAS = {
     "storage": r"^/storage(/|$)|^/nodes/[^/]+/storage(/[^/]+)?(/status)?$|^/nodes/[^/]+/storage/[^/]+/content",
     "pools": r"^/pools(/|$)",
+    "access": r"^/access(/|$)",
     "ha": r"^/cluster/ha(/|$)",
     "backup jobs": r"^/cluster/backup",
     "cluster options": r"^/cluster/options$",
@@ -42,7 +43,8 @@ def area_of(path: str) -> str | None:
 @dataclass(frozen=True)
 class Scene:
     """`start` prepares the lab; `sections` change it on the way, and so does `before`, by the number of an exchange,
-    where a task failed for reasons of the recorded host's own; `areas` and `skip` restrict what is replayed."""
+    where a task failed for reasons of the recorded host's own; `areas` and `skip` restrict what is replayed; `token` is
+    who asks, instead of root@pam with its password."""
 
     file: str
     start: Start
@@ -50,6 +52,7 @@ class Scene:
     before: dict[int, Start] = field(default_factory=dict)
     areas: tuple[str, ...] = ()
     skip: str = ""
+    token: str = ""
 
     def area(self, method: str, path: str) -> str | None:
         name = area_of(path)
@@ -81,7 +84,8 @@ def basics(lab: Lab) -> None:
             TEMPLATE: {"content": "vztmpl", "format": "tgz", "size": 15014, "ctime": 1795307689},
         }
         cluster.storages = {"local": local}
-        cluster.apitokens["root@pam!ansible"] = "ansible-secret"
+        cluster.accounts["root@pam"]["tokens"].clear()
+        cluster.keep_token("root@pam!ansible", "ansible-secret")
 
     change(lab, edit)
 
@@ -187,10 +191,21 @@ def _logins(lab: Lab) -> None:
 
     def edit(cluster: Any) -> None:
         cluster.groups["ops"] = "Ops team"
-        cluster.apitokens["alice@pve!t9"] = "t9-secret"
-        cluster.acl = {}
+        cluster.new_account("alice@pve").update(comment="x y", email="a@example.test", firstname="Al")
+        cluster.new_token("alice@pve", "t1", "t1-secret")
+        cluster.accounts["alice@pve"]["tokens"]["t1"].update(expire=1900000000, comment="tok")
 
     change(lab, edit)
+
+
+def _limited_token(lab: Lab) -> None:
+    """Made between the two halves of the recording."""
+    change(lab, lambda cluster: cluster.new_token("alice@pve", "t9", "t9-secret"))
+
+
+def _one_user(lab: Lab) -> None:
+    basics(lab)
+    change(lab, lambda cluster: cluster.new_account("u1@pve").update(enable=0))
 
 
 def _tasks(lab: Lab) -> None:
@@ -235,40 +250,26 @@ def _limited(lab: Lab) -> None:
         bulk_guests(cluster)
         vm(cluster, 340, "pve1", "lim1", 64, meta="x")
         vm(cluster, 341, "pve1", "lim2", 64, meta="x")
-        cluster.apitokens.update({"lim@pve!aa": "aa-secret", "lim@pve!bb": "bb-secret"})
-        cluster.acl = {}
+        cluster.new_account("u2@nope")
         iso = {"content": "iso", "format": "iso", "size": 100000, "ctime": 1795308785}
         cluster.storages["local"]["volumes"]["iso/x.iso"] = iso
 
     change(lab, edit)
 
 
-LIM = ("VM.Audit", "VM.Config.Memory", "VM.PowerMgmt")
-AUDITOR = (
-    "Datastore.Audit", "Mapping.Audit", "Pool.Audit", "SDN.Audit", "Sys.Audit", "VM.Audit", "VM.GuestAgent.Audit",
-)  # fmt: skip
+def _lim_tokens(lab: Lab) -> None:
+    """What the recording says in words."""
 
-
-def grant(lab: Lab, who: str, path: str, privileges: tuple[str, ...]) -> None:
-    change(lab, lambda cluster: cluster.grant(who, path, *privileges))
-
-
-def _grant_lim(lab: Lab) -> None:
-    grant(lab, "lim@pve!aa", "/pool/limp", LIM)
-    grant(lab, "lim@pve!bb", "/pool/limp", LIM)
-
-
-def _revoke(lab: Lab) -> None:
-    change(lab, lambda cluster: cluster.acl.pop("lim@pve!aa", None))
-
-
-def _auditor(lab: Lab) -> None:
     def edit(cluster: Any) -> None:
-        cluster.acl = {}
-        cluster.pools["invp"] = set()
-        cluster.grant("lim@pve!aa", "/", *AUDITOR)
+        cluster.new_token("lim@pve", "aa", "aa-secret", privsep=1)
+        cluster.new_token("lim@pve", "bb", "bb-secret", privsep=0)
 
     change(lab, edit)
+
+
+def _another_pool(lab: Lab) -> None:
+    """Another session's."""
+    change(lab, lambda cluster: cluster.pools.update(invp=set()))
 
 
 def _staged_interfaces(lab: Lab) -> None:
@@ -300,6 +301,7 @@ def _one_of_three(lab: Lab) -> None:
 
     def edit(cluster: Any) -> None:
         cluster.cluster_options["migration"] = "type=insecure"
+        cluster.new_account("u2@nope")
         bulk_guests(cluster)
         cluster.mark_running(cluster.guest(103))
         vm(cluster, 330, "pve1", "tk", 512, 1, 1, running=True)
@@ -447,7 +449,7 @@ SCENES = [
         before={17: _failing("qmsnapshot"), 30: _failing("qmigrate", "migration aborted")},
     ),
     Scene("09-ha-repl-misc.txt", _empty),
-    Scene("10-auth-encoding.txt", _logins, skip=r"/access/(users/|acl)|GET /access/users"),
+    Scene("10-auth-encoding.txt", _logins, {"permissions": _limited_token}),
     Scene(
         "12-lxc.txt",
         _empty,
@@ -482,9 +484,10 @@ SCENES = [
     Scene(
         "24-limited-token.txt",
         _limited,
-        {"reads with RLim on /pool/limp": _grant_lim, "reads as PVEAuditor": _auditor},
-        before={268: _revoke},
+        {"reads of a token without any acl entry": _lim_tokens, "reads as PVEAuditor": _another_pool},
     ),
+    Scene("20-access.txt", _empty),
+    Scene("20b-root-disabled.txt", _one_user, token="root@pam!ansible"),
     Scene(
         "25-node-down-no-quorum.txt",
         _one_of_three,

@@ -34,7 +34,7 @@ def test_comes_back_as_recorded(kind: str) -> None:
     wrong = [entry for entry in mine if entry[2] and (entry[0], entry[1]["parameter"]) not in ROWS]
     assert mine
     assert not wrong, "\n".join(
-        f"row {number} {row['method']} {row['parameter']}={row['sent']!r}: {'; '.join(different)}"
+        f"row {number} {row['method']} {row['parameter']}={row.get('sent')!r}: {'; '.join(different)}"
         for number, row, different in wrong
     )
 

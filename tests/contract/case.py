@@ -104,13 +104,16 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Secret:
-    """An option whose value must never come out, with an item that bears it."""
+    """An option whose value must never come out, with an item that bears it. `root`: why only root@pam's password may
+    write it again.  other: another value, for one that is compared; otherwise it is written backwards."""
 
     name: str
     value: str
     beside: Mapping[str, Value] = field(default_factory=dict)
     base: Mapping[str, Value] | None = None
     lab_only: str = ""
+    root: str = ""
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class Doing:
 class Case:
     """One module's cases.
 
+    within: the scope that holds `several`, where it is not their name; outside: one that holds none of them.
     variant: what sets these apart from the module's others (see discovery.cases).
     base: the smallest item that can be created.  setup: what must be there first.
     several: items that are created together, with much in them (check mode, second run, k-th write, info).
@@ -170,6 +174,8 @@ class Case:
     allow: tuple[Value, ...] = ()
     doings: tuple[Doing, ...] = ()
     variant: str = ""
+    within: Mapping[str, Value] = field(default_factory=dict)
+    outside: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

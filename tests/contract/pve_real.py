@@ -317,6 +317,7 @@ class RealSystem(PveSystem):
             number = re.sub(r"\D", "", str(resource["sid"]))
             if number and int(number) in self.vmids:
                 self._gone(f"/cluster/ha/resources/{resource['sid']}")
+        self._remove_access()
         for pool in sorted((str(pool["poolid"]) for pool in self.api.get("/pools")), reverse=True):
             if pool.startswith(PREFIX):
                 self._empty_pool(pool)
@@ -336,6 +337,18 @@ class RealSystem(PveSystem):
         for row in self.api.get("/cluster/replication"):
             if int(row["guest"]) in self.vmids:
                 self.api.delete(f"/cluster/replication/{row['id']}", force=1)
+
+    def _remove_access(self) -> None:
+        """Users with their tokens and entries of the ACL, then what these spoke of."""
+        for listing, name in (
+            ("/access/users", "userid"),
+            ("/access/groups", "groupid"),
+            ("/access/roles", "roleid"),
+            ("/access/domains", "realm"),
+        ):
+            for row in self.api.get(listing):
+                if str(row[name]).startswith(PREFIX):
+                    self._gone(f"{listing}/{row[name]}")
 
     def _reset_network(self) -> None:
         """Take away what tests made of the network, and nothing else: what is staged is dropped first."""

@@ -21,6 +21,7 @@ from tests.contract.case import PREFIX
 from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, comparable
 from tests.contract.system import ORDERED, System, succeeded
+from tests.pve_calls import untold
 
 # How many guests a test makes at most.
 ENOUGH = 8
@@ -117,6 +118,7 @@ class PveSystem(System):
     def inventory(self) -> Any:
         listings = ["/storage", "/pools", "/cluster/ha/resources", "/cluster/ha/rules", "/cluster/backup"]
         listings += ["/cluster/replication", "/cluster/mapping/dir", "/cluster/metrics/server"]
+        listings += ["/access/domains", "/access/groups", "/access/users?full=1", "/access/roles", "/access/acl"]
         found: dict[str, Any] = {
             path: comparable([row for row in self.api.get(path) if self.is_ours(row)]) for path in listings
         }
@@ -199,7 +201,11 @@ class LabSystem(PveSystem):
         if module == "pve_network":
             # Only so can the default gateway be moved: its interface is guarded otherwise.
             arguments.setdefault("management_address", "10.99.0.11")
-        return super().run(module, config, **arguments)
+        before = len(self.lab.requests)
+        result = super().run(module, config, **arguments)
+        more = untold(module, self.lab.requests[before:])
+        assert not more, f"{module} makes calls that tests/pve_calls.py does not tell: {', '.join(more)}"
+        return result
 
     def make_zfs_storage(self) -> None:
         if self.zfs_storage not in [row["storage"] for row in self.api.get("/storage")]:

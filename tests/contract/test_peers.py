@@ -229,6 +229,19 @@ def test_an_offline_node_does_not_hide_the_others(lab: Any, pve: Any) -> None:
     assert any(pve.other_node in row["message"] for row in result.data["health"])
 
 
+def test_a_user_keeps_its_tokens_and_its_password(pve: Any) -> None:
+    """Elsewhere leaving `tokens` out deletes all API tokens of a user, and a password is a change every time."""
+    user = {"userid": f"{PREFIX}ada@pve", "password": "correct horse", "comment": "PACS"}
+    succeeded(pve.run("pve_user", [user]))
+    pve.api.post(f"/access/users/{user['userid']}/token/{PREFIX}token")
+    pve.api.put("/access/acl", path=f"/pool/{PREFIX}pool", users=user["userid"], roles="PVEAuditor")
+    with pve.unwritten():
+        assert not succeeded(pve.run("pve_user", [user])).changed
+    succeeded(pve.run("pve_user", [{**user, "comment": "RIS"}], unlisted_options="reset"))
+    assert [row["tokenid"] for row in pve.api.get(f"/access/users/{user['userid']}/token")] == [f"{PREFIX}token"]
+    assert any(row["ugid"] == user["userid"] for row in pve.api.get("/access/acl"))
+
+
 def test_backup_jobs_can_be_managed(pve: Any) -> None:
     """Managing backup jobs is absent from the peer altogether: created, changed, found, removed."""
     job = {"id": f"{PREFIX}job", "schedule": "daily", "all": True, "enabled": False}

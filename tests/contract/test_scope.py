@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ SystemOf = Callable[[Case], System]
 SCOPED = [case for case in discovery.cases() if discovery.kind_of(case.module).scope]
 each_scoped = pytest.mark.parametrize("case", SCOPED, ids=lambda case: case.module)
 # Removing what is not listed is safe for these kinds, and for no other.
-SAFE = {"pve_backup_job", "pve_ha_rule"}
+SAFE = {"pve_acl", "pve_backup_job", "pve_ha_rule"}
 
 
 class Scoped:
@@ -28,16 +28,23 @@ class Scoped:
         self.system, self.case, self.kind = system, case, discovery.kind_of(case.module)
         system.prepare(case)
         self.several: list[dict[str, Any]] = of(case.several, system)
-        (self.identity,) = self.kind.identity
+        name = self.kind.identity[0]
+        self.within = dict(case.within) or {name: f"{PREFIX}*"}
+        self.outside = dict(case.outside) or {name: "another-*"}
         succeeded(system.run(case.module, self.several))
 
     def run(self, **arguments: Any) -> Any:
-        config = arguments.pop("config", [{self.identity: self.several[0][self.identity]}])
+        config = arguments.pop("config", [dict(zip(self.kind.identity, self.first(), strict=True))])
         return self.system.run(self.case.module, config, unlisted="absent", **arguments)
 
-    def names(self) -> set[str]:
-        found = self.system.read_info(self.case.info, [])
-        return {str(item[self.identity]) for item in found}
+    def first(self) -> tuple[str, ...]:
+        return self.key_of(self.several[0])
+
+    def key_of(self, item: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(str(item[name]) for name in self.kind.identity)
+
+    def names(self) -> set[tuple[str, ...]]:
+        return {self.key_of(item) for item in self.system.read_info(self.case.info, [])}
 
 
 def test_only_safe_kinds_have_a_scope() -> None:
@@ -47,12 +54,12 @@ def test_only_safe_kinds_have_a_scope() -> None:
 @each_scoped
 def test_what_is_not_listed_goes(case: Case, system_of: SystemOf) -> None:
     scoped = Scoped(system_of(case), case)
-    scope = {scoped.identity: f"{PREFIX}*"}
+    scope = scoped.within
     with scoped.system.unwritten():
         check = succeeded(scoped.run(scope=scope, check=True))
     done = succeeded(scoped.run(scope=scope))
     assert done.planned == check.planned
-    assert scoped.names() == {scoped.several[0][scoped.identity]}
+    assert scoped.names() == {scoped.first()}
     with scoped.system.unwritten():
         assert not succeeded(scoped.run(scope=scope)).changed
 
@@ -62,14 +69,14 @@ def test_what_lies_outside_the_scope_stays(case: Case, system_of: SystemOf) -> N
     scoped = Scoped(system_of(case), case)
     before = scoped.names()
     with scoped.system.unwritten():
-        assert not succeeded(scoped.run(scope={scoped.identity: "another-*"})).changed
+        assert not succeeded(scoped.run(scope=scoped.outside)).changed
     assert scoped.names() == before
 
 
 @each_scoped
 def test_a_typing_error_is_stopped(case: Case, system_of: SystemOf) -> None:
     scoped = Scoped(system_of(case), case)
-    scope = {scoped.identity: f"{PREFIX}*"}
+    scope = scoped.within
     with scoped.system.unwritten():
         assert "max_removals" in refused(scoped.run(scope=scope, max_removals=0)).message
         assert "scope" in refused(scoped.run()).message

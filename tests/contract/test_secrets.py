@@ -38,16 +38,17 @@ def credentials(system: System, *, root: bool = False) -> list[str]:
 @each_secret
 def test_a_secret_that_was_put_in_never_comes_out(case: Case, secret: Secret, system_of: SystemOf) -> None:
     system = system_of(case)
-    if secret.lab_only:
-        system.need_lab(case.module, secret.name, secret.lab_only)
+    if secret.lab_only or secret.root:
+        system.need_lab(case.module, secret.name, secret.lab_only or secret.root)
     system.prepare(case)
     kind = discovery.kind_of(case.module)
     base = of(dict(case.base if secret.base is None else secret.base), system)
     item = {**base, **of(dict(secret.beside), system), secret.name: secret.value}
-    hidden = [secret.value, *credentials(system)]
+    root = bool(secret.root)
+    hidden = [secret.value, *credentials(system, root=root)]
 
     def run(config: dict[str, Any], **arguments: Any) -> Result:
-        result = system.run(case.module, [config], verbosity=3, **arguments)
+        result = system.run(case.module, [config], verbosity=3, root=root, **arguments)
         assert_not_in(result.everything, *hidden)
         assert_not_in(system.command_lines(), *hidden)
         return result
@@ -72,7 +73,7 @@ def test_a_secret_that_was_put_in_never_comes_out(case: Case, secret: Secret, sy
         assert again.changed
         assert secret.name in again.steps[0]
     else:
-        changed = secret.value[::-1]
+        changed = secret.other or secret.value[::-1]
         result = system.run(case.module, [{**item, secret.name: changed}], verbosity=3)
         assert_not_in(result.everything, *hidden, changed)
         assert succeeded(result).changed

@@ -82,6 +82,14 @@ class Atomic(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A backend that was told something which the system says only once, when it is made (an API token's secret)."""
+
+    def told(self) -> Mapping[str, Any]:
+        """What the module returns beside what all return, whether its steps succeeded or not."""
+
+
+@runtime_checkable
 class Guarded(Protocol):
     """A backend that knows of consents which no single thing tells: whether the path to this host is touched."""
 

@@ -53,6 +53,13 @@ WORDS: dict[str, bool] = {
     "destroy_replica": True,
     "rollback_guest": True,
     "delete_resource": True,
+    "remove_user": True,
+    "disable_user": True,
+    "remove_group": True,
+    "remove_role": True,
+    "remove_token": True,
+    "remove_realm": True,
+    "remove_vanished": True,
 }
 
 

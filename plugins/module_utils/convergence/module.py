@@ -10,7 +10,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_dict
 
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Backend, Telling
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.converge import (
     Outcome,
     converge,
@@ -108,7 +108,8 @@ def run(kind: Kind, connection: Mapping[str, Any], open_backend: OpenBackend) ->
             backend.close()
     except SubsystemError as problem:
         module.fail_json(msg=str(problem))
-    _end(module, outcome, result(kind, outcome))
+    told = backend.told() if isinstance(backend, Telling) else {}
+    _end(module, outcome, {**told, **result(kind, outcome)})
 
 
 def run_operation(operation: Operation, connection: Mapping[str, Any], open_backend: OpenOperation) -> None:

@@ -99,18 +99,23 @@ class PveBackend(Generic[KindT]):
 
     def write(self, request: Request) -> Sequence[str]:
         """One write, and its task to the end. Returns the task's warnings."""
-        send = {"POST": self.client.post, "PUT": self.client.put, "DELETE": self.client.delete}[request.method]
-        answer = send(request.path, request.parameters)
+        answer = self.send(request)
         if isinstance(answer, str) and answer.startswith("UPID:"):
             return self.client.wait(answer).warnings
         return ()
+
+    def send(self, request: Request) -> Any:
+        """`data` of the answer to one write."""
+        send = {"POST": self.client.post, "PUT": self.client.put, "DELETE": self.client.delete}[request.method]
+        return send(request.path, request.parameters)
 
 
 class TableBackend(PveBackend[RestKind]):
     """I/O for every kind that is a table: a list, and where that does not tell everything, a look at each."""
 
     def observe(self, kind: RestKind, keys: Collection[Key] | None, options: Collection[str]) -> Mapping[Key, Thing]:
-        listing = by_key(kind, self.client.get(kind.collection, **dict(kind.parameters)))
+        told = self.client.get(kind.collection, **dict(kind.parameters))
+        listing = by_key(kind, kind.rows_of(told, keys))
         if not listing:
             self.require_sight(kind, keys)
         wanted = selected(listing, keys)

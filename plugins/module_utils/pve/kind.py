@@ -81,6 +81,7 @@ class RestKind(PveKind):
     collection: GET lists it, POST creates one.  item: PUT and DELETE of one, with the identity in braces.
     detail: GET of one, where the list does not tell everything; `detailed` are the options only it shows.
     resent: parameters that every PUT must repeat.  parameters: extra parameters of the listing GET.
+    emptied: PUT takes an empty value for what has none; otherwise `delete` names it.
     seen_at, seen_with: the path in PVE's tree of permissions and the privileges (any of them) that show one in the
     list; without them the list is empty and says nothing of it.
     """
@@ -91,6 +92,7 @@ class RestKind(PveKind):
     detailed: tuple[str, ...] = ()
     resent: tuple[str, ...] = ()
     parameters: tuple[tuple[str, Any], ...] = ()
+    emptied: bool = False
     seen_at: str = ""
     seen_with: tuple[str, ...] = ()
 
@@ -100,6 +102,12 @@ class RestKind(PveKind):
     def place_of(self, key: Key) -> str:
         """Where one stands in PVE's tree of permissions."""
         return self.seen_at.format(**dict(zip(self.identity, key)))
+
+    def rows_of(
+        self, listing: Sequence[Mapping[str, Any]] | None, keys: Collection[Key] | None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The things of this kind in what the collection lists. `keys`: what is looked for; None: all that matter."""
+        return listing or ()
 
     def key_of(self, raw: Mapping[str, Any]) -> Key:
         rows = self.rows
@@ -134,7 +142,9 @@ class RestKind(PveKind):
         parameters = encoded(rows, values)
         gone = deleted([row for row in rows if row.name in step.options], values)
         if step.before is not None:
-            if gone:
+            if gone and self.emptied:
+                parameters.update(dict.fromkeys(gone, ""))
+            elif gone:
                 parameters["delete"] = ",".join(gone)
             if "digest" in step.facts:
                 parameters["digest"] = step.facts["digest"]

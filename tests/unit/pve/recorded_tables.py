@@ -228,9 +228,11 @@ class Guests(Table):
 
 def tables() -> dict[str, Table]:
     """By the recording's word for the kind."""
+    from tests.unit.pve.recorded_access import access_tables
     from tests.unit.pve.recorded_network import RECORDED, Interfaces
 
     return {
+        **access_tables(),
         RECORDED: Interfaces(),
         "cluster/options": Table("cluster_options"),
         # No row of the recording is about these.

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import InvalidInput
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan
-from tests.unit.pve import recorded_network
+from tests.unit.pve import recorded_access, recorded_network
 from tests.unit.pve.recorded import Row, rows
 from tests.unit.pve.recorded_tables import AFTER, BEFORE, Table, tables
 
@@ -65,6 +65,7 @@ _WITHOUT_ISO = ("cephfs", "iscsi", "iscsidirect", "lvm", "lvmthin", "zfspool", "
 # (kind, type, parameter, value sent, check) -> why the row is one of a kind; "*" is any.
 EXCEPTIONS: dict[tuple[str, str, str, str, str], str] = {
     **recorded_network.EXCEPTIONS,
+    **recorded_access.EXCEPTIONS,
     **{(_BACKUP, "", name, "*", "default"): _VZDUMP for name in _OF_VZDUMP},
     (_BACKUP, "", "id+starttime+dow+vmid", "*", "*"): _SCHEDULE,
     (_BACKUP, "", "id+starttime+vmid", "*", "*"): _SCHEDULE,

@@ -48,6 +48,17 @@ class MountPoint:
 
 
 @dataclass(frozen=True)
+class Trimmed:
+    """One line of a configuration file, which loses the blanks around it."""
+
+    def canonical(self, value: Any) -> Any:
+        return str(value).strip() or None
+
+    def wire(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
 class Named:
     """One of several names, some of which mean the same."""
 
@@ -142,6 +153,15 @@ def check_new_id(option: str, value: Any, *, dots: bool = False) -> None:
             f"{option}: PVE takes no new name like {value!r}.",
             hint="Use two or more letters, digits, - and _" + (" and ." if dots else "") + ", beginning with a letter.",
         )
+
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def check_name_of(option: str, value: Any) -> None:
+    """Raises InvalidInput for what PVE takes as no name of a group or role."""
+    if not _NAME.fullmatch(str(value)):
+        raise InvalidInput(f"{option}: PVE takes no name like {value!r}.", hint="Use letters, digits, ., - and _.")
 
 
 def boolean(name: str, **more: Any) -> Field:

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: 2026 hospital.continuity contributors
+"""Which calls of the Proxmox VE API each module makes. The contract suite lets no module make another one in the lab,
+so the table is complete; docs/access.md is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.pve import schema
+from lab.pve.recorder import Request
+
+# Asked before the first write, and to know what one may see.
+_ALWAYS = ("GET /version", "GET /access/permissions")
+_TASK = ("GET /nodes/{node}/tasks/{upid}/status", "GET /nodes/{node}/tasks/{upid}/log")
+_JUDGED = ("GET /access/acl", "GET /access/roles", "GET /access/users", *_ALWAYS)
+_POWER = ("reboot", "resume", "shutdown", "start", "stop", "suspend")
+
+
+def _guest(kind: str) -> tuple[str, ...]:
+    """What is asked about guests of one sort, and done with them."""
+    all_of, one = f"/nodes/{{node}}/{kind}", f"/nodes/{{node}}/{kind}/{{vmid}}"
+    return (
+        *_ALWAYS,
+        *_TASK,
+        "GET /cluster/resources",
+        "GET /cluster/status",
+        "GET /pools",
+        "GET /storage",
+        f"GET {all_of}",
+        f"GET {one}/config",
+        f"GET {one}/pending",
+        f"GET {one}/status/current",
+        "GET /nodes/{node}/storage/{storage}/content",
+        f"POST {all_of}",
+        f"POST {one}/clone",
+        f"POST {one}/template",
+        *(f"POST {one}/status/{verb}" for verb in _POWER),
+        f"PUT {one}/config",
+        f"PUT {one}/resize",
+        f"DELETE {one}",
+    )
+
+
+CALLS: dict[str, tuple[str, ...]] = {
+    "pve_acl": (*_JUDGED, "GET /access/groups", "PUT /access/acl"),
+    "pve_backup_job": (
+        *_ALWAYS,
+        "GET /cluster/backup",
+        "GET /cluster/resources",
+        "GET /nodes",
+        "GET /pools",
+        "GET /storage",
+        "POST /cluster/backup",
+        "PUT /cluster/backup/{id}",
+        "DELETE /cluster/backup/{id}",
+    ),
+    "pve_container": _guest("lxc"),
+    "pve_group": (
+        *_JUDGED,
+        "GET /access/groups",
+        "POST /access/groups",
+        "PUT /access/groups/{groupid}",
+        "DELETE /access/groups/{groupid}",
+    ),
+    "pve_ha_resource": (
+        *_ALWAYS,
+        "GET /cluster/ha/resources",
+        "GET /cluster/ha/status/current",
+        "GET /cluster/resources",
+        "POST /cluster/ha/resources",
+        "PUT /cluster/ha/resources/{sid}",
+        "DELETE /cluster/ha/resources/{sid}",
+    ),
+    "pve_ha_rule": (
+        *_ALWAYS,
+        "GET /cluster/ha/resources",
+        "GET /cluster/ha/rules",
+        "GET /cluster/resources",
+        "GET /nodes",
+        "POST /cluster/ha/rules",
+        "PUT /cluster/ha/rules/{rule}",
+        "DELETE /cluster/ha/rules/{rule}",
+    ),
+    "pve_info": (
+        "GET /access/acl",
+        "GET /access/domains",
+        "GET /access/domains/{realm}",
+        "GET /access/groups",
+        "GET /access/permissions",
+        "GET /access/roles",
+        "GET /access/users",
+        "GET /cluster/backup",
+        "GET /cluster/backup-info/not-backed-up",
+        "GET /cluster/ha/resources",
+        "GET /cluster/ha/rules",
+        "GET /cluster/ha/status/current",
+        "GET /cluster/resources",
+        "GET /cluster/status",
+        "GET /nodes",
+        "GET /nodes/{node}/network",
+        *(
+            f"GET /nodes/{{node}}/{kind}{below}"
+            for kind in ("lxc", "qemu")
+            for below in ("", "/{vmid}/config", "/{vmid}/pending", "/{vmid}/status/current")
+        ),
+        "GET /pools",
+        "GET /storage",
+    ),
+    "pve_network": (
+        *_ALWAYS,
+        *_TASK,
+        "GET /cluster/status",
+        "GET /nodes",
+        "GET /nodes/{node}/network",
+        "POST /nodes/{node}/network",
+        "PUT /nodes/{node}/network",
+        "PUT /nodes/{node}/network/{iface}",
+        "DELETE /nodes/{node}/network",
+        "DELETE /nodes/{node}/network/{iface}",
+    ),
+    "pve_pool": (
+        *_ALWAYS,
+        "GET /cluster/resources",
+        "GET /pools",
+        "GET /storage",
+        "POST /pools",
+        "PUT /pools",
+        "DELETE /pools",
+    ),
+    "pve_realm": (
+        *_JUDGED,
+        "GET /access/domains",
+        "GET /access/domains/{realm}",
+        "POST /access/domains",
+        "PUT /access/domains/{realm}",
+        "DELETE /access/domains/{realm}",
+    ),
+    "pve_realm_sync": (
+        "GET /version",
+        *_TASK,
+        "GET /access/domains",
+        "GET /access/domains/{realm}",
+        "GET /access/groups",
+        "GET /access/users",
+        "GET /nodes",
+        "GET /nodes/{node}/tasks",
+        "POST /access/domains/{realm}/sync",
+    ),
+    "pve_role": (*_JUDGED, "POST /access/roles", "PUT /access/roles/{roleid}", "DELETE /access/roles/{roleid}"),
+    "pve_storage": (
+        *_ALWAYS,
+        "GET /cluster/resources",
+        "GET /nodes",
+        "GET /storage",
+        "POST /storage",
+        "PUT /storage/{storage}",
+        "DELETE /storage/{storage}",
+    ),
+    "pve_token": (
+        *_JUDGED,
+        *(f"{method} /access/users/{{userid}}/token/{{tokenid}}" for method in ("POST", "PUT", "DELETE")),
+    ),
+    "pve_user": (
+        *_JUDGED,
+        "GET /access/domains",
+        "GET /access/groups",
+        "POST /access/users",
+        "PUT /access/password",
+        "PUT /access/users/{userid}",
+        "DELETE /access/users/{userid}",
+    ),
+    "pve_vm": (*_guest("qemu"), "POST /nodes/{node}/qemu/{vmid}/config"),
+}
+
+
+def call_of(request: Request) -> str:
+    """`GET /access/users/{userid}`; nothing for what is no call of a module's own (logging in, an unknown path)."""
+    found = schema.match(request.path)
+    if found is None or request.method not in found.methods or found.template == "/access/ticket":
+        return ""
+    return f"{request.method} {found.template}"
+
+
+def untold(module: str, requests: Iterable[Request]) -> list[str]:
+    """The calls among the requests of a module that the table does not have."""
+    told = {*CALLS.get(module, ()), ""}
+    return sorted({call_of(request) for request in requests} - told)
