@@ -34,6 +34,8 @@ class Corosync:
     token_coefficient: int = 125
     version: int = 1
     up: bool = True
+    # What `pvecm expected` said, until the configuration changes.
+    expected: int = 0
     qdevice: dict[str, Any] = field(default_factory=dict)
 
     def free_id(self) -> int:
@@ -42,11 +44,15 @@ class Corosync:
 
     def add(self, member: Member) -> None:
         self.members[member.name] = member
-        self.version += 1
+        self._changed()
 
     def remove(self, name: str) -> None:
         del self.members[name]
+        self._changed()
+
+    def _changed(self) -> None:
         self.version += 1
+        self.expected = 0
 
     def interface(self, number: int) -> dict[str, str]:
         priority = self.links[number]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from lab.pve.machines import Machine
 from lab.pve.recorder import Request
+from lab.pve.tls import Authority
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 30
@@ -79,6 +80,7 @@ class Formation:
         self._names, self._addresses, self._password = tuple(names), dict(addresses or {}), password
         self.time_scale, self.outage, self.settling = time_scale, outage, settling
         self.machines: dict[str, Machine] = {}
+        self.installed: dict[str, tuple[Authority, Path, Path, str]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="lab-pve-formation", daemon=True)
         self._thread.start()
@@ -139,7 +141,7 @@ class Formation:
     def _stop_serving(self) -> None:
         for machine in self.machines.values():
             self._await(machine.stop())
-        self.machines = {}
+        self.machines, self.installed = {}, {}
 
     def stop(self) -> None:
         if self._thread.is_alive():
@@ -164,12 +166,16 @@ class Formation:
         self.call(self._reset)
 
     def _reset(self) -> None:
-        for name, old in self.machines.items():
-            fresh = self._machine(name, old.host, old.port)
-            keep = {key: old.__dict__[key] for key in ("runner", "endpoints", "tls")}
-            old.__dict__.clear()
-            old.__dict__.update(fresh.__dict__, **keep)
-            old.tls.load_cert_chain(*old.files)
+        for name in self.machines:
+            self._renew(name)
+
+    def _renew(self, name: str) -> None:
+        old = self.machines[name]
+        fresh = self._machine(name, old.host, old.port)
+        keep = {key: old.__dict__[key] for key in ("runner", "endpoints", "tls")}
+        old.__dict__.clear()
+        old.__dict__.update(fresh.__dict__, **keep)
+        old.tls.load_cert_chain(*old.files)
         self._write_authorities()
 
     # ------------------------------------------------------------ the machines
@@ -198,6 +204,22 @@ class Formation:
         """The machine is off, or on again."""
         self.call(setattr, self.machines[name], "has_power", on)
 
+    def enlist(self, name: str, member: str, votes: int = 1) -> None:
+        """The machine has joined the member's cluster, long ago."""
+
+        def join() -> None:
+            joining, peer = self.machines[name], self.machines[member]
+            peer.add_member(
+                name, {number: joining.addresses_by_link(number) for number in peer.links()}, None, None, votes
+            )
+            joining.become_member(peer)
+
+        self.call(join)
+
+    def reinstall(self, name: str) -> None:
+        """The machine has a fresh installation with the same name and addresses; its cluster does not know."""
+        self.call(self._renew, name)
+
     def cut_next_join(self, name: str) -> None:
         """Its power fails when the next join has asked for its addition and done nothing else."""
         self.call(setattr, self.machines[name], "dies_joining", True)
@@ -207,6 +229,17 @@ class Formation:
         for machine in self.machines.values():
             if machine.corosync is not None:
                 self.call(setattr, machine.corosync, "up", True)
+
+    def expect_less(self, name: str) -> None:
+        """`pvecm expected`, with the votes that are there, at this member."""
+
+        def order() -> None:
+            corosync = self.machines[name].corosync
+            if corosync is not None:
+                online = [member for member in corosync.members.values() if self.machines[name].online(member.name)]
+                corosync.expected = sum(member.votes for member in online)
+
+        self.call(order)
 
     def lock_configuration(self, held: bool) -> None:
         """Somebody holds the lock of corosync.conf."""

@@ -40,7 +40,9 @@ SHARED = (
 
 
 class Others(Protocol):
-    """The machines there are, for one of them."""
+    """The machines there are, for one of them. `installed`: authority, certificate, key and fingerprint of each."""
+
+    installed: dict[str, tuple[Authority, Path, Path, str]]
 
     def at(self, address: str) -> Machine | None:
         """The one that answers at an address, if one does."""
@@ -68,17 +70,23 @@ class Machine(Cluster):
         self.local, self.corosync = self.mine.name, None
         self.storages = {"local": self.storages["local"]}
         self.deaf, self.forming = 0, asyncio.Lock()
-        self.authority = Authority()
-        self.certify(self.authority)
+        # The certificate it was installed with is the same again when the lab is reset: tests remember fingerprints.
+        installed = self.others.installed
+        if self.mine.name not in installed:
+            authority = Authority()
+            installed[self.mine.name] = authority, *authority.issue(self._place("installed"), self.host)
+        self.authority, *self.files, self.fingerprint = installed[self.mine.name]
 
     def certify(self, authority: Authority) -> None:
         """A new certificate, with which pveproxy starts again."""
-        place = self.directory / self.mine.name
-        place.mkdir(exist_ok=True)
-        certificate, key, self.fingerprint = authority.issue(place, self.host)
-        self.files = certificate, key
-        if context := self.__dict__.get("tls"):
-            context.load_cert_chain(certificate, key)
+        self.authority = authority
+        *self.files, self.fingerprint = authority.issue(self._place("joined"), self.host)
+        self.tls.load_cert_chain(*self.files)
+
+    def _place(self, name: str) -> Path:
+        place = self.directory / self.mine.name / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
 
     async def start(self, certfile: str = "", keyfile: str = "") -> None:
         """Like fakepve's, with a context that is kept: the certificate changes while it serves."""
@@ -101,7 +109,7 @@ class Machine(Cluster):
             return False
         members = self.corosync.members.values()
         have = sum(member.votes for member in members if self.online(member.name))
-        return 2 * have > sum(member.votes for member in members)
+        return 2 * have > (self.corosync.expected or sum(member.votes for member in members))
 
     @quorate.setter
     def quorate(self, value: bool) -> None:
@@ -109,7 +117,10 @@ class Machine(Cluster):
 
     def online(self, name: str) -> bool:
         machine = self.others.named(name)
-        return super().online(name) and (machine is None or machine.has_power)
+        if machine is None or name == self.local:
+            return super().online(name)
+        # One that was installed anew knows nothing of the cluster that still lists it.
+        return super().online(name) and machine.has_power and machine.corosync is self.corosync
 
     def address_of(self, node: str) -> str:
         machine = self.others.named(node)
@@ -124,6 +135,13 @@ class Machine(Cluster):
         """Of its interfaces, as they are configured."""
         entries = self.network_of(self.local).read().entries.values()
         return {str(entry["address"]) for entry in entries if entry.get("address")}
+
+    def links(self) -> list[int]:
+        """The links of its cluster."""
+        return list(self.corosync.links) if self.corosync else []
+
+    def addresses_by_link(self, number: int) -> str:
+        return self.second if number else self.address
 
     # ---------------------------------------------------------------- serving
 
@@ -250,10 +268,8 @@ class Machine(Cluster):
         self.deaf = 1000
         await self.pause(3)
         lines.append("backup old database to '/var/lib/pve-cluster/backup/config-1795309449.sql.gz'")
-        self._become_member(peer)
+        self.become_member(peer)
         lines += ["waiting for quorum...OK", "(re)generate node files", "generate new node certificate"]
-        self.certify(peer.authority)
-        self.authority = peer.authority
         lines += [
             "merge authorized SSH keys",
             "generated new node certificate, restart pveproxy and pvedaemon services",
@@ -278,7 +294,7 @@ class Machine(Cluster):
                 problems.append(f"link{number}: cannot use IP '{address}', not found on local node!\n")
         return problems
 
-    def _become_member(self, peer: Machine) -> None:
+    def become_member(self, peer: Machine) -> None:
         """The cluster's /etc/pve takes the place of its own: users, tokens, storages, and the key of tickets."""
         peer.nodes[self.local] = {"online": True}
         peer.specs.append(self.mine)
@@ -288,6 +304,7 @@ class Machine(Cluster):
         for name in SHARED:
             setattr(self, name, getattr(peer, name))
         self.tickets = {}
+        self.certify(peer.authority)
 
     def spec(self, name: str) -> NodeSpec:
         machine = self.others.named(name)

@@ -65,6 +65,10 @@ def _open(subsystem: str) -> System:
         from tests.contract.pve_system import open_pve_system
 
         return open_pve_system()
+    if subsystem == "pve-bare":
+        from tests.contract.bare_system import BareSystem
+
+        return BareSystem()
     if subsystem == "ovs":
         from tests.contract.ovs_system import OvsSystem
 

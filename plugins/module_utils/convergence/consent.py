@@ -32,6 +32,7 @@ WORDS: dict[str, bool] = {
     "apply_pending": True,
     "discard_pending": True,
     "remove_storage": True,
+    "remove_node": True,
     "wipe_disk": True,
     "destroy_pool": True,
     "import_foreign_pool": True,
