@@ -69,6 +69,10 @@ def _open(subsystem: str) -> System:
         from tests.contract.bare_system import BareSystem
 
         return BareSystem()
+    if subsystem == "pve-node":
+        from tests.contract.node_system import NodeSystem
+
+        return NodeSystem()
     if subsystem == "ovs":
         from tests.contract.ovs_system import OvsSystem
 

@@ -122,7 +122,8 @@ class ClusterKind(PveKind):
                 )
         if not joins and item.options.get("votes") == 0:
             raise InvalidInput("votes: the first node of a cluster needs 1 or more.")
-        return super().plan_create(item)
+        step = super().plan_create(item)
+        return replace(step, inputs={name: value for name, value in step.inputs.items() if name != "password"})
 
     def consents(self, step: Step) -> Sequence[Consent]:
         if step.action != DELETE:
