@@ -76,7 +76,7 @@ def test_the_configuration_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["quorum {", "nonsense", "}"])
 def test_what_is_no_configuration_is_said(text: str) -> None:
-    with pytest.raises(ValueError, match="line|closed"):
+    with pytest.raises(ValueError, match=r"line|closed"):
         corosync_conf.parsed(text)
 
 
