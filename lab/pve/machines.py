@@ -216,6 +216,7 @@ class Machine(Cluster):
             self.cluster_name = v["clustername"]
             if self._found(self.corosync):
                 self._settle(self.corosync)
+            self.deaf = self.outage
 
         return await self.task(self.local, "clustercreate", v["clustername"], user, body, log=lines)
 

@@ -152,6 +152,16 @@ def test_a_token_would_be_forgotten(bare: BareSystem) -> None:
     assert "api_token_id" in result.message and secret not in result.everything
 
 
+def test_a_token_is_enough_to_create(bare: BareSystem) -> None:
+    """For a moment nobody is let in, as in recording 21b: the file that tokens are in is away."""
+    secret = bare.formation.machines["pve3"].add_token("root@pam!own")
+    token = {"api_token_id": "root@pam!own", "api_token_secret": secret, "api_user": None, "api_password": None}
+    item = {"clustername": "other", "node": "pve3"}
+    bare.formation.machines["pve3"].outage = 5
+    made = succeeded(bare.run("pve_cluster", [item], **{**bare.connection_to("pve3"), **token}))
+    assert made.changed and not made.data["unmet"]
+
+
 def test_a_peer_that_is_offline_would_not_learn_of_it(bare: BareSystem) -> None:
     bare.formation.enlist("pve3", "pve1")
     bare.formation.power("pve3", False)

@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
 """Forming a cluster: the node's own API, the member's that it joins, and the time in which neither is there.
 
-A node that joins takes the cluster's /etc/pve for its own. Its API is away for some seconds, and comes back with
+Creating a cluster starts the file system behind the API anew, and for a moment nobody is let in (recording 21b). A node
+that joins takes the cluster's /etc/pve for its own. Its API is away for some seconds, and comes back with
 another certificate, other API tokens and another key for tickets: whoever waits has to log in again, and to know it by
 what a member says of its certificate.
 """
@@ -29,6 +30,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors imp
     NodeOffline,
     NotAuthenticated,
     PveError,
+    RejectedParameters,
     TaskFailed,
     TaskTimedOut,
     Unreachable,
@@ -138,20 +140,24 @@ class ClusterBackend(PveBackend[ClusterKind]):
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def apply(self, kind: ClusterKind, step: Step) -> Sequence[str]:
-        if not step.inputs.get("hostname"):
+        if step.action != CREATE:
             return super().apply(kind, step)
         if self._await_forming(str(step.key[1])) and self._is_member(kind, step):
-            return ("another run had it join at the same time",)
-        self._clear_leftover(step)
+            return ("another run made it a member at the same time",)
+        if step.inputs.get("hostname"):
+            self._clear_leftover(step)
         (request,) = kind.requests(step)
-        upid = str(self.client.post(request.path, request.parameters))
+        try:
+            upid = str(self.client.post(request.path, request.parameters))
+        except RejectedParameters as problem:
+            raise problem.renamed(kind.option_of) from None
         self._joined = True
         try:
             return self._wait(step, upid)
         except TaskFailed:
-            # Two runs at once: the second one's join is refused when the first one's has succeeded.
+            # Two runs at once: the second one's is refused when the first one's has succeeded.
             if self._is_member(kind, step):
-                return ("another run had it join at the same time",)
+                return ("another run made it a member at the same time",)
             raise
 
     def _is_member(self, kind: ClusterKind, step: Step) -> bool:
@@ -170,7 +176,7 @@ class ClusterBackend(PveBackend[ClusterKind]):
             peer.delete(path("cluster", "config", "nodes", node))
 
     def _wait(self, step: Step, upid: str) -> Sequence[str]:
-        """The join's end, through the time in which the API is away. Raises TaskFailed and TaskTimedOut."""
+        """The task's end, through the time in which the API is away. Raises TaskFailed and TaskTimedOut."""
         limit = self.client.connection.task_timeout
         deadline = time.monotonic() + limit
         heard, pause = time.monotonic(), _FIRST_PAUSE
@@ -195,6 +201,8 @@ class ClusterBackend(PveBackend[ClusterKind]):
         self.client = Client(pinned(connection, fingerprint) if fingerprint else connection)
 
     def _new_fingerprint(self, step: Step) -> str:
+        if not step.inputs.get("hostname"):
+            return ""  # who creates a cluster keeps its certificate
         try:
             nodes = (self._peer(step).get(JOIN) or {}).get("nodelist") or ()
         except PveError:
