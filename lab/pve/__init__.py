@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from lab.pve.formation import Formation
 from lab.pve.lab import Lab
 from lab.pve.recorder import Request
 from lab.pve.state import NodeSpec
 
-__all__ = ["Lab", "NodeSpec", "Request"]
+__all__ = ["Formation", "Lab", "NodeSpec", "Request"]

@@ -10,13 +10,13 @@ from typing import Any
 
 from lab.pve import state
 from lab.pve.faults import Faults
+from lab.pve.membership import Membership
 from lab.pve.recorder import Recorder
-from lab.pve.small_tables import SmallTables
 
 VERSION, RELEASE, REPOID = "9.1.9", "9.1", "3e0b6409de49d3e1"
 
 
-class Cluster(SmallTables):
+class Cluster(Membership):
     """All mixins together."""
 
     def __init__(self, nodes: list[state.NodeSpec], host: str, port: int, password: str) -> None:
@@ -46,6 +46,8 @@ class Cluster(SmallTables):
         self.nodes = {spec.name: {"online": True} for spec in self.specs}
         self.storages = state.storages()
         self.cluster_name = "lab"
+        self.local, self.corosync_locked = next(iter(self.nodes)), False
+        self.corosync = self.ready_cluster(self.cluster_name)
         self.pools = {}
         self.pool_info = {}
 

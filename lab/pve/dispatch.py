@@ -29,6 +29,8 @@ from lab.pve.recorder import Recorder
 Handler = Callable[[dict[str, Any], str], Awaitable[Any]]
 JSON_API, EXTJS_API = "/api2/json", "/api2/extjs"
 ROOT = ("version", "cluster", "nodes", "storage", "access", "pools")
+# Statuses whose message ends without a line break.
+BARE = (424, 501)
 LOG = logging.getLogger("lab.pve")
 
 
@@ -133,7 +135,9 @@ class Dispatch(FakePve):
         try:
             data = await self._answer_call(request, path, values)
         except PveError as error:
-            message = error.message if error.message.endswith("\n") or error.status == 501 else error.message + "\n"
+            message = error.message
+            if not error.message.endswith("\n") and error.status not in BARE:
+                message += "\n"
             body: dict[str, Any] = {"data": None, "message": message}
             if error.errors:
                 body["errors"] = error.errors
@@ -243,7 +247,8 @@ class Dispatch(FakePve):
                 f"Permission check failed (URI '{path}' not available with API token, need proper ticket.\n)",
             )
         node = found.params.get("node")
-        if node is not None:
+        # Elsewhere a node in the path is only a name.
+        if node is not None and path.startswith("/nodes/"):
             self.check_node(node)
         return await self._call(found, method, info, values, user)
 

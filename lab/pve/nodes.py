@@ -31,10 +31,12 @@ class Nodes(Guests):
             ("GET", "/nodes", self._node_list),
             ("GET", "/nodes/{node}/status", self._node_status),
             ("GET", "/cluster/resources", self._cluster_resources),
-            ("GET", "/cluster/status", self._state_of_cluster),
             ("GET", "/cluster/nextid", self._next_vmid),
-            ("GET", "/cluster/config/nodes", self._corosync_nodes),
         ]
+
+    def fingerprint_of(self, node: str) -> str | None:
+        """Of the node's certificate; None for one that never was there."""
+        return state.fingerprint(node)
 
     def online(self, name: str) -> bool:
         return bool(self.nodes.get(name, {}).get("online", True))
@@ -61,7 +63,7 @@ class Nodes(Guests):
                 "type": "node",
                 "level": "",
                 "status": "online" if self.online(name) else "offline",
-                "ssl_fingerprint": state.fingerprint(name),
+                "ssl_fingerprint": self.fingerprint_of(name),
             }
             if self.allowed(user, "/nodes/" + name, "Sys.Audit"):
                 entry.update(self._figures(name))
@@ -170,40 +172,6 @@ class Nodes(Guests):
     def ha_node_state(self, name: str) -> str:
         """The HA manager's view of a node."""
         return "online" if self.online(name) else "unknown"
-
-    async def _state_of_cluster(self, v: dict[str, Any], user: str) -> Any:
-        entries = [
-            {
-                "type": "cluster",
-                "id": "cluster",
-                "name": self.cluster_name,
-                "nodes": len(self.nodes),
-                "quorate": 1 if self.quorate else 0,
-                "version": 3,
-            }
-        ]
-        members = [
-            {
-                "type": "node",
-                "id": "node/" + name,
-                "name": name,
-                "nodeid": number,
-                "ip": f"10.99.0.{10 + number}",
-                "level": "",
-                "local": 1 if number == 1 else 0,
-                "online": 1 if self.online(name) else 0,
-            }
-            for number, name in enumerate(self.nodes, 1)
-        ]
-        return entries + self.shuffled(members)
-
-    async def _corosync_nodes(self, v: dict[str, Any], user: str) -> Any:
-        return self.shuffled(
-            [
-                {"node": n, "name": n, "nodeid": str(i), "quorum_votes": "1", "ring0_addr": f"10.99.0.{10 + i}"}
-                for i, n in enumerate(self.nodes, 1)
-            ]
-        )
 
     async def _next_vmid(self, v: dict[str, Any], user: str) -> Any:
         if v.get("vmid") not in (None, ""):

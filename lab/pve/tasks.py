@@ -69,7 +69,8 @@ class Tasks(Dispatch):
             "user": user.split("!")[0],
             "tokenid": user.partition("!")[2] or None,
             "status": "running",
-            "log": list(log),
+            # A list stays the caller's: what it is told while it works is in the log even where it fails.
+            "log": log if isinstance(log, list) else list(log),
         }
         self.tasks[upid] = record
         self.tasklog.append(record)
@@ -188,7 +189,8 @@ class Tasks(Dispatch):
         out = []
         for task in reversed(self.tasklog):
             if self._may_see(user, task):
-                out.append({**self._entry(task), "saved": "1" if task["status"] != "running" else "0"})
+                entry = {name: value for name, value in self._entry(task).items() if name not in ("pid", "pstart")}
+                out.append({**entry, "saved": "1" if task["status"] != "running" else "0"})
         return out[:25]
 
     def _task_of(self, v: dict[str, Any], user: str) -> dict[str, Any]:

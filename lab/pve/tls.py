@@ -41,37 +41,53 @@ def _write(path: Path, data: bytes) -> None:
         out.write(data)
 
 
+class Authority:
+    """A certificate authority, as every installation of Proxmox VE makes one."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = "Lab PVE certificate authority"
+        self.certificate = (
+            _builder(self._name, self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(
+                x509.KeyUsage(False, False, False, False, False, True, True, False, False),
+                critical=True,
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def issue(self, directory: Path, *hosts: str) -> tuple[Path, Path, str]:
+        """Write server.pem and server.key for the addresses `hosts`; their paths, and the certificate's fingerprint."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        others = [host for host in hosts if host not in ("localhost", "127.0.0.1")]
+        names += [x509.IPAddress(ipaddress.ip_address(host)) for host in others]
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        server = (
+            _builder("lab", self._name, key.public_key())
+            .add_extension(signer, critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        certificate, private = directory / "server.pem", directory / "server.key"
+        pem = serialization.Encoding.PEM
+        _write(certificate, server.public_bytes(pem))
+        _write(
+            private,
+            key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()),
+        )
+        return certificate, private, server.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
 def make_certificates(directory: Path, *hosts: str) -> tuple[Path, Path, Path]:
     """Write ca.pem, server.pem and server.key for the addresses `hosts`; returns their paths in that order."""
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = "Lab PVE certificate authority"
-    ca = (
-        _builder(ca_name, ca_name, ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.KeyUsage(False, False, False, False, False, True, True, False, False),
-            critical=True,
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    others = [host for host in hosts if host not in ("localhost", "127.0.0.1")]
-    names += [x509.IPAddress(ipaddress.ip_address(host)) for host in others]
-    server = (
-        _builder("lab", ca_name, key.public_key())
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    paths = directory / "ca.pem", directory / "server.pem", directory / "server.key"
-    pem = serialization.Encoding.PEM
-    _write(paths[0], ca.public_bytes(pem))
-    _write(paths[1], server.public_bytes(pem))
-    _write(
-        paths[2],
-        key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()),
-    )
-    return paths
+    authority = Authority()
+    _write(directory / "ca.pem", authority.pem())
+    certificate, private, _fingerprint = authority.issue(directory, *hosts)
+    return directory / "ca.pem", certificate, private

@@ -17,7 +17,7 @@ FIGURES = {
     "diskread", "diskwrite", "used", "avail", "total", "used_fraction", "timestamp", "snaptime", "next-run", "meta",
     "vmgenid", "ssl_fingerprint", "repoid", "nics", "saved", "cgroup-mode", "uid", "clustername", "ticket",
     "CSRFPreventionToken", "cap", "free", "available", "loadavg", "kversion", "wait", "idle", "ksm", "boot-info",
-    "cpuinfo", "current-kernel", "pveversion", "rootfs",
+    "cpuinfo", "current-kernel", "pveversion", "rootfs", "pve_fp", "config_digest", "corosync_authkey",
 }  # fmt: skip
 # Usage of nodes and storages, where a guest's is always 0.
 HARDWARE = {"disk"}

@@ -26,6 +26,7 @@ AREAS = {
     "backups": r"^/nodes/[^/]+/vzdump(/|$)",
     "tasks": r"^/nodes/[^/]+/tasks(/|$)|^/cluster/tasks$",
     "guests": r"^/nodes/[^/]+/(qemu|lxc)(/(?!.*(firewall|rrd|remote_migrate))|$)",
+    "cluster": r"^/cluster/config(/|$)",
     "inventory": r"^/cluster/(resources|status|nextid)$|^/nodes(/[^/]+/(status|version))?$|^/version$",
 }
 TEMPLATE = "vztmpl/debian-12-mini_12.0_amd64.tar.gz"

@@ -65,6 +65,14 @@ def _open(subsystem: str) -> System:
         from tests.contract.pve_system import open_pve_system
 
         return open_pve_system()
+    if subsystem == "pve-bare":
+        from tests.contract.bare_system import BareSystem
+
+        return BareSystem()
+    if subsystem == "pve-node":
+        from tests.contract.node_system import NodeSystem
+
+        return NodeSystem()
     if subsystem == "ovs":
         from tests.contract.ovs_system import OvsSystem
 

@@ -49,6 +49,12 @@ def stateful() -> list[str]:
     return [module for module in modules() if describes_a_state(module)]
 
 
+def speaks_to_the_api(module: str) -> bool:
+    """Whether it has the options of Proxmox VE's API. Some pve_ modules run programs on a node instead."""
+    text = str(vars(loaded(module)).get("DOCUMENTATION", ""))
+    return module.startswith("pve_") and "  - hospital.continuity.pve\n" in text
+
+
 def has_cases(module: str) -> bool:
     return (Path(__file__).parent / "cases" / f"{module}.py").is_file()
 

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.contract import discovery
-from tests.contract.case import PREFIX, of
-from tests.contract.system import refused, succeeded
+from tests.contract.case import PREFIX, Case, of
+from tests.contract.system import System, refused, succeeded
 
 STORE = {
     "storage": f"{PREFIX}store",
@@ -113,19 +114,20 @@ def test_a_paused_guest_is_no_reason_to_crash(lab: Any, pve: Any) -> None:
 
 
 @pytest.mark.parametrize("module", [name for name in discovery.modules() if name.startswith("pve_")])
-def test_every_module_has_a_check_mode(module: str, pve: Any) -> None:
+def test_every_module_has_a_check_mode(module: str, system_of: Callable[[Case], System]) -> None:
     """12 of 39 writing modules elsewhere have none, one writes in it, and three return a diff. That ours predict and
     write nothing is in test_runs; here, that none of them declines."""
     case = discovery.case_of(module)
-    pve.prepare(case)
-    arguments = {"config": [pve.item(case)]} if discovery.describes_a_state(module) else {}
+    system = system_of(case)
+    system.prepare(case)
+    arguments = {"config": [system.item(case)]} if discovery.describes_a_state(module) else system.item(case)
     if discovery.does_something(module):
-        pve.prepare(case, case.doings[0].setup)
-        arguments = of(dict(case.doings[0].arguments), pve)
-    with pve.unwritten():
-        result = succeeded(pve.run(module, check=True, **arguments))
+        system.prepare(case, case.doings[0].setup)
+        arguments = of(dict(case.doings[0].arguments), system)
+    with system.unwritten():
+        result = succeeded(system.run(module, check=True, **arguments))
     assert not result.data.get("skipped")
-    if arguments:
+    if discovery.describes_a_state(module):
         assert result.changed
         assert result.diff["after"] != result.diff["before"]
 

@@ -73,4 +73,4 @@ def test_a_failure_is_one_message(pve: Any, tmp_path: Path) -> None:
 def test_the_group_has_every_module_of_proxmox() -> None:
     runtime = yaml.safe_load((discovery.ROOT / "meta" / "runtime.yml").read_text())
     group = {name.rpartition(".")[2] for name in runtime["action_groups"]["pve"] if isinstance(name, str)}
-    assert group == {module for module in discovery.modules() if module.startswith("pve_")}
+    assert group == {module for module in discovery.modules() if discovery.speaks_to_the_api(module)}

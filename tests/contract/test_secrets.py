@@ -82,7 +82,7 @@ def test_a_secret_that_was_put_in_never_comes_out(case: Case, secret: Secret, sy
 
 
 @pytest.mark.parametrize("root", [False, True], ids=["token", "password"])
-@pytest.mark.parametrize("module", [name for name in discovery.modules() if name.startswith("pve_")])
+@pytest.mark.parametrize("module", [name for name in discovery.modules() if discovery.speaks_to_the_api(name)])
 def test_credentials_never_come_out(module: str, root: bool, system_of: Callable[[str], System]) -> None:
     system = system_of("pve")
     system.reset()

@@ -33,6 +33,8 @@ WORDS: dict[str, bool] = {
     "apply_pending": True,
     "discard_pending": True,
     "remove_storage": True,
+    "remove_node": True,
+    "remove_qdevice": True,
     "wipe_disk": True,
     "destroy_pool": True,
     "import_foreign_pool": True,

@@ -75,6 +75,8 @@ class Connection:
     timeout: float = DEFAULT_TIMEOUT
     task_timeout: float = DEFAULT_TASK_TIMEOUT
     parallel: int = DEFAULT_PARALLEL
+    # SHA-256 of the one certificate that is accepted, whoever signed it; from a program, never from an option.
+    fingerprint: str = ""
 
     @property
     def identity(self) -> str:

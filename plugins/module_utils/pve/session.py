@@ -133,7 +133,9 @@ class Session:
         pools = {}
         # Blocking pools bound the requests under way, whatever the number of threads.
         common: dict[str, Any] = {"maxsize": connection.parallel, "block": True, "ssl_context": tls}
-        if not connection.validate_certs:
+        if connection.fingerprint:
+            common.update(assert_fingerprint=connection.fingerprint, assert_hostname=False)
+        elif not connection.validate_certs:
             common["assert_hostname"] = False
         for address in connection.hosts:
             url = urllib3.util.parse_url(address)
@@ -177,6 +179,8 @@ class Session:
             return NotSent(reason)
         if isinstance(problem, wire.ConnectTimeoutError):
             return NotSent("no answer to the connection attempt", repeatable=False)
+        if isinstance(problem, wire.SSLError) and "ingerprint" in reason:
+            return NotSent("TLS: its certificate has another fingerprint", repeatable=False)
         if isinstance(problem, wire.SSLError):
             return NotSent(f"TLS: {reason}", hint=self._tls_hint(reason), repeatable=False)
         if isinstance(problem, wire.ReadTimeoutError):
@@ -205,7 +209,7 @@ class Session:
 
 def _tls(connection: Connection) -> ssl.SSLContext:
     """One context for all connections: loading a CA bundle for each would take longer than the requests."""
-    if not connection.validate_certs:
+    if not connection.validate_certs or connection.fingerprint:
         # ansible shows warnings about every connection; the user has decided already.
         warnings.simplefilter("ignore", wire.InsecureRequestWarning)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
