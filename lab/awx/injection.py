@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,6 @@ def inject(credential_type: dict[str, Any], inputs: dict[str, Any], private: Pat
 def _private_file(directory: Path, content: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=directory)  # 0600
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(content)
+    os.close(handle)
+    Path(name).write_text(content, encoding="utf-8")
     return Path(name)

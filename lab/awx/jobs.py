@@ -2,8 +2,9 @@
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
 """Jobs as AWX runs them: everything in one private directory, which ansible-runner is told to run and nothing else.
 
-An inventory source is read first, with the cluster's credential, and what came of it is all that the job knows of the inventory. The job's
-environment is the execution environment's and what AWX and the credentials add: nothing of the caller's.
+An inventory source is read first, with the cluster's credential, and what came of it is all that the job knows of the
+inventory. The job's environment is the execution environment's and what AWX and the credentials add: nothing of the
+caller's.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Awx:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class's name
+            def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
         return Handler

@@ -25,7 +25,7 @@ AWX_COLLECTION = ROOT / ".work" / "awx"
 
 
 def awx_collection() -> Path:
-    """A directory to find awx.awx in. It comes with the package ansible until 11 (requirements/awx.txt), which is taken apart."""
+    """A directory to find awx.awx in: out of the package that requirements/awx.txt names, which is taken apart."""
     done = AWX_COLLECTION / "ansible_collections" / "awx" / "awx" / "MANIFEST.json"
     if not done.exists():
         downloads = AWX_COLLECTION / "download"
@@ -42,7 +42,7 @@ def awx_collection() -> Path:
 
 
 def repository(directory: Path) -> Path:
-    """Córdoba's, as docs/awx.md says: the directory as inventory/, beside continuity.yml; without the machine for trials."""
+    """Córdoba's, as docs/awx.md says: inventory/ beside continuity.yml; without the machine for trials."""
     shutil.copytree(ROOT / "awx" / "project", directory)
     shutil.copytree(ROOT / "examples" / "cordoba", directory / "inventory")
     (directory / "inventory" / "cordoba_test.pve.yml").unlink()
@@ -73,7 +73,12 @@ def playbook(name: str, variables: dict[str, Any], directory: Path, *arguments: 
     (directory / "told.json").write_text(json.dumps(variables), encoding="utf-8")
     clean = {key: value for key, value in os.environ.items() if "PVE_" not in key and "CONTROLLER_" not in key}
     paths = os.pathsep.join([str(COLLECTIONS), str(awx_collection())])
-    own = {"ANSIBLE_COLLECTIONS_PATH": paths, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(directory / "ansible")}
+    own = {
+        "ANSIBLE_COLLECTIONS_PATH": paths,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_HOME": str(directory / "ansible"),
+    }
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
         [program, f"hospital.continuity.{name}", "-i", "localhost,", "-e", "@told.json", *arguments],
