@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,8 +27,15 @@ AWX_COLLECTION = ROOT / ".work" / "awx"
 
 def awx_collection() -> Path:
     """A directory to find awx.awx in: out of the package that requirements/awx.txt names, which is taken apart."""
-    done = AWX_COLLECTION / "ansible_collections" / "awx" / "awx" / "MANIFEST.json"
-    if not done.exists():
+    AWX_COLLECTION.mkdir(parents=True, exist_ok=True)
+    with (AWX_COLLECTION / "lock").open("w") as turn:  # two processes may want it at the same time
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _take_apart()
+    return AWX_COLLECTION
+
+
+def _take_apart() -> None:
+    if not (AWX_COLLECTION / "ansible_collections").exists():
         downloads = AWX_COLLECTION / "download"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(downloads)]
         subprocess.run([*command, "-r", str(ROOT / "requirements" / "awx.txt")], check=True, timeout=600)
@@ -35,10 +43,8 @@ def awx_collection() -> Path:
         with zipfile.ZipFile(wheel) as package:
             members = [name for name in package.namelist() if name.startswith("ansible_collections/awx/awx/")]
             package.extractall(AWX_COLLECTION / "unpacked", members)
-        shutil.rmtree(AWX_COLLECTION / "ansible_collections", ignore_errors=True)
         (AWX_COLLECTION / "unpacked" / "ansible_collections").rename(AWX_COLLECTION / "ansible_collections")
         shutil.rmtree(downloads)
-    return AWX_COLLECTION
 
 
 def repository(directory: Path) -> Path:
