@@ -26,7 +26,7 @@ from tests.contract.playbook import Played, play_file
 NETWORK = "198.19.74"
 ADDRESS = f"{NETWORK}.10"
 NODES = ("a", "b")
-WATCHDOG = {"ha_cluster_watchdog": "/dev/watchdog", "ha_cluster_watchdog_module": "i6300esb"}
+WATCHDOG = {"ha_cluster_watchdog": "/dev/watchdog"}
 # An emulated machine beside others is slow, and a cluster that takes it for lost would be right.
 TOKEN, WITNESS_TIMEOUT, TIMEOUT = 5000, 2000, 15
 WAIT = 2 * TIMEOUT + 6
@@ -249,8 +249,8 @@ class Cluster:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Cluster]:
-    """The machines on their cables, with watchdogs, the fence agent, and nothing of a cluster configured."""
+def started(folder: Path, *, watchdogs: bool) -> Iterator[Cluster]:
+    """The machines on their cables, with the fence agent, and nothing of a cluster configured. watchdogs: in hardware."""
     with ExitStack() as running:
         machines = {name: running.enter_context(Machine(name, CLUSTER)) for name in (*NODES, "c")}
         for number, name in enumerate(NODES, 1):
@@ -258,7 +258,8 @@ def started(folder: Path) -> Iterator[Cluster]:
             join(machine, machines["c"], 1, number)
             machine.put("/etc/network/interfaces.d/lan", _INTERFACE.format(card="eno1", network=NETWORK, number=number))
             machine.ssh("ifreload", "-a", check=False)
-            machine.watchdog()
+            if watchdogs:
+                machine.watchdog()
             machine.put("/usr/sbin/fence_lab", _FENCE)
             machine.put("/usr/local/lib/holding.py", _HOLDING)
             machine.put("/etc/systemd/system/holding.service", _UNIT)

@@ -12,6 +12,7 @@ import pytest
 from lab.machine import Machine
 from tests.watchdog.cluster import NODES, WAIT, WATCHDOG, Cluster
 
+WATCHDOGS = True
 AGENT = "/usr/lib/ocf/resource.d/heartbeat/IPaddr2"
 HANGS = f"""\
 mv {AGENT} {AGENT}.real
