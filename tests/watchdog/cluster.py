@@ -250,7 +250,7 @@ class Cluster:
 
 @contextmanager
 def started(folder: Path, *, watchdogs: bool) -> Iterator[Cluster]:
-    """The machines on their cables, with the fence agent, and nothing of a cluster configured. watchdogs: in hardware."""
+    """The machines on their cables, with the fence agent, and no cluster. watchdogs: have some in hardware."""
     with ExitStack() as running:
         machines = {name: running.enter_context(Machine(name, CLUSTER)) for name in (*NODES, "c")}
         for number, name in enumerate(NODES, 1):
