@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from lab.machine.cluster import CLUSTER
 from lab.machine.machine import Machine, join
 from lab.machine.programs import CannotRun, missing
 from lab.machine.recipe import NODE, Recipe
 from lab.machine.storage import STORAGE
 
-__all__ = ["NODE", "STORAGE", "CannotRun", "Machine", "Recipe", "join", "missing"]
+__all__ = ["CLUSTER", "NODE", "STORAGE", "CannotRun", "Machine", "Recipe", "join", "missing"]

@@ -17,7 +17,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from lab.machine import NODE, STORAGE, CannotRun, Machine, Recipe, join, topology
+from lab.machine import CLUSTER, NODE, STORAGE, CannotRun, Machine, Recipe, join, topology
 
 
 def foreground(names: list[str], recipe: Recipe) -> None:
@@ -39,7 +39,7 @@ def main() -> int:
         prog="python -m lab.machine", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--recipe", choices=["node", "storage"], default="node")
+    parser.add_argument("--recipe", choices=["node", "storage", "cluster"], default="node")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     command, *rest = arguments.names or ["machine"]
@@ -53,7 +53,7 @@ def main() -> int:
         elif command == "hold":
             topology.Topology.read(arguments.file).hold()
         else:
-            foreground([command, *rest], {"node": NODE, "storage": STORAGE}[arguments.recipe])
+            foreground([command, *rest], {"node": NODE, "storage": STORAGE, "cluster": CLUSTER}[arguments.recipe])
     except KeyboardInterrupt:
         return 130
     except CannotRun as error:

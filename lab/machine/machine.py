@@ -107,6 +107,16 @@ class Machine:
         time.sleep(1)  # the button is pressed by the monitor's thread a little after its answer
         self._shell.wait(state.BOOT_SECONDS, self._qemu)
 
+    def returns(self) -> None:
+        """Wait until SSH answers again after it started anew by itself, for example because a watchdog reset it."""
+        self._shell.close()
+        self._shell.wait(state.BOOT_SECONDS, self._qemu)
+
+    def watchdog(self) -> None:
+        """Plug in the watchdog that a guest of Proxmox VE has (i6300esb). It stays over a reset."""
+        if said := self.monitor("device_add i6300esb,id=watchdog").strip():
+            raise CannotRun(f"{self.name} cannot have a watchdog: {said}")
+
     def settle(self, timeout: float = 300) -> None:
         """Wait until everything that starts with the machine has started. Raises CannotRun naming what failed."""
         done = self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=timeout)

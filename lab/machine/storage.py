@@ -38,7 +38,7 @@ dpkg --status zfs-zed >/dev/null
 """
 
 # Without Open vSwitch nothing has ifupdown2 wait for the network cards' names, and it may come too early for them.
-_NETWORKING = """\
+NETWORKING = """\
 [Unit]
 Wants=systemd-udev-settle.service
 After=systemd-udev-settle.service
@@ -59,7 +59,7 @@ STORAGE = dataclasses.replace(
     files={
         **NODE.files,
         "/etc/modules-load.d/zfs.conf": "zfs\n",
-        "/etc/systemd/system/networking.service.d/lab.conf": _NETWORKING,
+        "/etc/systemd/system/networking.service.d/lab.conf": NETWORKING,
         # What ZFS keeps in memory is never much use to a test, and a test's programs need it more.
         "/etc/modprobe.d/zfs.conf": f"options zfs zfs_arc_max={256 << 20}\n",
     },

@@ -26,13 +26,14 @@ from pathlib import Path
 import yaml
 
 from lab.machine import cache
+from lab.machine.cluster import CLUSTER
 from lab.machine.machine import Machine, join
 from lab.machine.programs import CannotRun
 from lab.machine.recipe import NODE
 from lab.machine.storage import STORAGE
 
 _UP = cache.ROOT / "up"
-_RECIPES = {"node": NODE, "storage": STORAGE}
+_RECIPES = {"node": NODE, "storage": STORAGE, "cluster": CLUSTER}
 
 
 @dataclass(frozen=True)

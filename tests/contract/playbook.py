@@ -60,7 +60,9 @@ def play(
     return play_file(book, environment, folder, *arguments)
 
 
-def play_file(book: Path, environment: Mapping[str, str], folder: Path, *arguments: str) -> Played:
+def play_file(
+    book: Path, environment: Mapping[str, str], folder: Path, *arguments: str, timeout: float = TIMEOUT
+) -> Played:
     """Run a playbook; with `-v…` the modules it runs are left behind, to be looked at."""
     log, remote, recorded = folder / "ansible.log", folder / "remote", folder / "results.jsonl"
     remote.mkdir(exist_ok=True)
@@ -89,7 +91,7 @@ def play_file(book: Path, environment: Mapping[str, str], folder: Path, *argumen
         env=env,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=timeout,
         stdin=subprocess.DEVNULL,
         cwd=folder,
         check=False,

@@ -47,6 +47,7 @@ WORDS: dict[str, bool] = {
     "remove_channel": True,
     "change_source": True,
     "run_unfenced": False,
+    "restart_cluster": False,
     "reseed_replica": True,
     "promote_behind": True,
     "replace_database": True,
