@@ -32,7 +32,7 @@ class AccessBackend(TableBackend):
         found = super().observe(kind, keys, options)
         missing = [key for key in keys or () if key not in found]
         if missing:
-            self._require_sight(kind, missing)
+            self.require_sight(kind, missing)
         return found
 
     def apply(self, kind: Any, step: Step) -> Sequence[str]:
