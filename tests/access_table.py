@@ -17,10 +17,12 @@ from typing import Any
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.kinds.shipped_roles import ACCESS, AUTOMATION
 from lab.pve import schema
 from tests.contract import discovery
-from tests.pve_calls import CALLS
+from tests.pve_calls import ANY, CALLS, NODE
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "access.md"
 ACCESS_MODULES = ("pve_acl", "pve_group", "pve_realm", "pve_realm_sync", "pve_role", "pve_token", "pve_user")
+# Forming a cluster is root@pam's with its password.
+ROOT_MODULES = ("pve_cluster",)
 
 # (privilege, path): what a call asks for beyond its rule in the schema, by what it is given or whom it shows. As it was
 # recorded (tests/data/pve/transcripts/24-limited-token.txt and the answers of the API to tokens).
@@ -34,6 +36,8 @@ _DISK: Need = ("Datastore.AllocateSpace", "/storage/{storage}")
 _BRIDGE: Need = ("SDN.Use", "/sdn/zones/localnetwork/{bridge}")
 _DEVICE: Need = ("Mapping.Use", "/mapping/pci/{id}, /mapping/usb/{id}")
 _MAKE: Need = ("VM.Allocate", "/vms/{vmid} or /pool/{pool}")
+_BACKUP: Need = ("VM.Backup", "/vms/{vmid}")
+_REPLICATE: Need = ("VM.Replicate", "/vms/{vmid}")
 INSIDE: Mapping[str, tuple[Need, ...]] = {
     "GET /access/acl": (("Sys.Audit", "/access"),),
     "GET /access/groups": (("Sys.Audit", "/access/groups"),),
@@ -43,16 +47,25 @@ INSIDE: Mapping[str, tuple[Need, ...]] = {
         ("Datastore.Audit", "/storage/{storage}"),
         ("Pool.Audit", "/pool/{poolid}"),
     ),
+    "DELETE /cluster/replication/{id}": (_REPLICATE,),
+    "GET /cluster/options": (("Sys.Audit", "/"),),
+    "GET /cluster/replication": (("VM.Audit", "/vms/{vmid}"),),
     "GET /nodes/{node}/lxc": (("VM.Audit", "/vms/{vmid}"),),
     "GET /nodes/{node}/qemu": (("VM.Audit", "/vms/{vmid}"),),
+    "GET /nodes/{node}/replication": (("VM.Audit", "/vms/{vmid}"),),
+    "GET /nodes/{node}/storage": (("Datastore.Audit", "/storage/{storage}"),),
     "GET /nodes/{node}/tasks": (("Sys.Audit", "/nodes/{node}"),),
+    "GET /nodes/{node}/vzdump/extractconfig": (_BACKUP, _DISK),
     "GET /pools": (("Pool.Audit", "/pool/{poolid}"),),
     "GET /storage": (("Datastore.Audit", "/storage/{storage}"),),
+    "POST /cluster/replication": (_REPLICATE,),
     "POST /nodes/{node}/lxc": (_MAKE, *_CONTAINER, _DISK, _BRIDGE),
     "POST /nodes/{node}/lxc/{vmid}/clone": (_DISK, _BRIDGE),
     "POST /nodes/{node}/qemu": (_MAKE, *_CONFIG, _DISK, _BRIDGE, _DEVICE),
     "POST /nodes/{node}/qemu/{vmid}/clone": (_DISK, _BRIDGE),
     "POST /nodes/{node}/qemu/{vmid}/config": (*_CONFIG, _DISK, _BRIDGE, _DEVICE),
+    "POST /nodes/{node}/vzdump": (_BACKUP, _DISK),
+    "PUT /cluster/replication/{id}": (_REPLICATE,),
     "PUT /nodes/{node}/lxc/{vmid}/config": (*_CONTAINER, _DISK, _BRIDGE),
     "PUT /nodes/{node}/qemu/{vmid}/config": (*_CONFIG, _DISK, _BRIDGE, _DEVICE),
     "PUT /nodes/{node}/qemu/{vmid}/resize": (_DISK,),
@@ -147,7 +160,11 @@ def table() -> Iterator[str]:
     yield "| module | call | needs |"
     yield "|---|---|---|"
     for module in modules():
-        for call in sorted(CALLS[module], key=lambda call: (call.partition(" ")[2], call)):
+        if module in ANY:
+            yield f"| `{module}` | any | what the path asks for |"
+        if module in NODE:
+            yield f"| `{module}` | none | root on the node |"
+        for call in sorted(CALLS.get(module, ()), key=lambda call: (call.partition(" ")[2], call)):
             yield f"| `{module}` | `{call}` | {'; '.join(needs(call))} |"
 
 
@@ -159,7 +176,9 @@ def of_root() -> Iterator[str]:
         case = discovery.case_of(module)
         named = {option.name for option in case.options if option.root}
         named |= {secret.name for secret in case.secrets if secret.root}
-        if named:
+        if module in ROOT_MODULES:
+            yield f"| `{module}` | all |"
+        elif named:
             yield f"| `{module}` | {', '.join(f'`{name}`' for name in sorted(named))} |"
 
 
@@ -178,7 +197,8 @@ def page(text: str) -> str:
 
 def roles() -> Mapping[str, tuple[str, ...]]:
     """The modules that each shipped role is for."""
-    return {AUTOMATION: tuple(name for name in modules() if name not in ACCESS_MODULES), ACCESS: ACCESS_MODULES}
+    others = {*ACCESS_MODULES, *ROOT_MODULES}
+    return {AUTOMATION: tuple(name for name in CALLS if name not in others), ACCESS: ACCESS_MODULES}
 
 
 if __name__ == "__main__":

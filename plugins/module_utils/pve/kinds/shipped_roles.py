@@ -26,6 +26,7 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
         "Sys.Modify",
         "VM.Allocate",
         "VM.Audit",
+        "VM.Backup",
         "VM.Clone",
         "VM.Config.CDROM",
         "VM.Config.CPU",
@@ -35,7 +36,10 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
         "VM.Config.Memory",
         "VM.Config.Network",
         "VM.Config.Options",
+        "VM.Migrate",
         "VM.PowerMgmt",
+        "VM.Replicate",
+        "VM.Snapshot",
     ),
     # Users, groups, roles, tokens, realms and the ACL.
     ACCESS: (
