@@ -275,8 +275,26 @@ def test_two_runs_at_once_in_place(lab: Any, prepared: Any) -> None:
     finally:
         lab.time_scale = 0
     assert "" in failures, failures
-    assert config(prepared, first(prepared)) == saved
+    assert config(prepared, first(prepared)) == saved, failures
+    assert guests(prepared) == {first(prepared): "running"}, failures
+
+
+def test_somebody_changes_the_guest_meanwhile(lab: Any, prepared: Any) -> None:
+    """What it became while its backup was restored beside it is not thrown away, and nothing is left beside it."""
+    running(prepared)
+    real = prepared.lab.cluster.free_name
+
+    def changing(storage: str, vmid: int) -> str:
+        if vmid == spare(prepared):
+            prepared.lab.cluster.guest(first(prepared)).config["onboot"] = 1
+        return str(real(storage, vmid))
+
+    lab.call(lambda: setattr(lab.cluster, "free_name", changing))
+    result = refused(in_place(prepared))
+    lab.call(lambda: lab.cluster.__dict__.pop("free_name"))
+    assert f"Guest {first(prepared)} was left alone" in result.message
     assert guests(prepared) == {first(prepared): "running"}
+    assert config(prepared, first(prepared))["onboot"] == 1
 
 
 def test_writing_over_it_fails_and_what_is_beside_is_whole(lab: Any, prepared: Any) -> None:

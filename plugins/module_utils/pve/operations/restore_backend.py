@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -154,13 +154,15 @@ class RestoreBackend(GuestOperations):
 
     def _stand_in(self, cluster: Cluster, vmid: int) -> Beside | None:
         """What a run before this restored beside the guest."""
-        for guest in cluster.guests.values():
+        return next(self._stand_ins(cluster, vmid), None)
+
+    def _stand_ins(self, cluster: Cluster, vmid: int) -> Iterator[Beside]:
+        for _number, guest in sorted(cluster.guests.items()):
             if TAG not in guest.tags and guest.lock != "create":
                 continue
             mark = mark_of(self._config(guest))
             if mark is not None and mark.sort == STAND_IN and mark.vmid == vmid:
-                return Beside(guest, mark)
-        return None
+                yield Beside(guest, mark)
 
     def _whole(self, guest: Guest, saved: Saved) -> bool:
         config = self._config(guest)
@@ -230,6 +232,7 @@ class RestoreBackend(GuestOperations):
         number = situation.beside.guest.vmid if situation.beside else situation.free
         spare = self._guest(situation, number)
         self._require_whole(spare, situation.saved)
+        self._require_alone(situation, spare, target)
         warnings = list(self._power(target, "stop", "stopped"))
         mark = Mark(UNFINISHED, vmid, archive.volid)
         parameters = operation.parameters(situation, self._order, vmid=vmid, mark=mark, over=True)
@@ -244,6 +247,26 @@ class RestoreBackend(GuestOperations):
         self._require_whole(target, situation.saved)
         self._restored = True
         return [*warnings, *(done.warnings if done else ())]
+
+    def _require_alone(self, situation: Situation, spare: Guest, target: Guest) -> None:
+        """Of two runs at once the one with the lower number beside the guest goes on. The other one, or one that comes
+        when the guest is no longer what it was, takes its own away again: nobody agreed to lose what is there now."""
+        others = self._stand_ins(self.cluster(), target.vmid)
+        lower = min((other.guest.vmid for other in others), default=spare.vmid)
+        if lower < spare.vmid:
+            said = f"another run restores it and has guest {lower} beside it"
+        elif self._config(target).get("digest") != situation.config.get("digest"):
+            said = "it was changed while its backup was restored beside it"
+        else:
+            return
+        kept = situation.beside is not None  # made by another run, which may be at work with it
+        if not kept:
+            self.write("DELETE", spare.path, {})
+        raise PveError(
+            f"Guest {target.vmid} was left alone: {said}. What was restored beside it, guest {spare.vmid}, "
+            f"{'stays' if kept else 'was removed'}.",
+            hint="Look at the guest, and run again if it shall still be replaced.",
+        )
 
     def _finish(self, situation: Situation, vmid: int) -> list[str]:
         """Pull the cables, and say that it is finished, in one request.
