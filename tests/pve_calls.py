@@ -70,6 +70,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DELETE /cluster/backup/{id}",
     ),
     "pve_backup": (
+        *_both(f"GET {_ONE}/status/current"),
         *_ARCHIVES,
         "GET /nodes/{node}/storage/{storage}/status",
         "GET /storage",
@@ -155,7 +156,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "GET /cluster/status",
         "GET /nodes/{node}/storage",
         "GET /storage",
-        *_both(f"GET {_ONE}/config", f"GET {_ONE}/migrate", f"POST {_ONE}/migrate"),
+        *_both(f"GET {_ONE}/config", f"GET {_ONE}/status/current", f"GET {_ONE}/migrate", f"POST {_ONE}/migrate"),
         "POST /cluster/ha/resources/{sid}/migrate",
     ),
     "pve_network": (
@@ -211,6 +212,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "pve_restore": (
         *_ARCHIVES,
         "GET /cluster/nextid",
+        "GET /nodes/{node}/storage/{storage}/status",
         "GET /nodes/{node}/vzdump/extractconfig",
         *_both(
             "POST /nodes/{node}/{kind}",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract import discovery, exercised, host_limits, processes
+from tests.contract import discovery, exercised, host_limits, processes, pve_identity
 from tests.contract.case import Case
 from tests.contract.system import System
 
@@ -24,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on one system stay together where several processes share the suite (pytest -n 3 --dist loadgroup)."""
+    if pve_identity.wanted():
+        items[:] = [item for item in items if processes.is_for_shipped_roles(item)]
     for item in items:
         item.add_marker(pytest.mark.xdist_group(processes.of(item)))
 

@@ -18,6 +18,7 @@ from unittest import mock
 
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.session import Session
+from tests.contract import pve_identity
 from tests.contract.case import PREFIX, Case
 from tests.contract.invocation import Result
 from tests.contract.pve_api import Api, Refused, comparable
@@ -61,6 +62,11 @@ class RealSystem(PveSystem):
         self._lent: tuple[str, dict[str, Any]] | None = None
         self._parked: dict[int, dict[str, Any]] = {}
         self._options = ClusterOptions(self.api)
+        self._identity = pve_identity.ShippedIdentity(self.api) if pve_identity.wanted() else None
+        if self._identity:
+            self._identity.make()
+            self._environment["PVE_TOKEN_ID"] = self._identity.token_id
+            self._environment["PVE_TOKEN_SECRET"] = self._identity.token_secret
         online = sorted(str(node["node"]) for node in self.api.get("/nodes") if node.get("status") == "online")
         wanted = environment.get("PVE_TEST_NODE")
         self.nodes = [wanted, *(node for node in online if node != wanted)] if wanted else online
@@ -443,6 +449,8 @@ class RealSystem(PveSystem):
         self.reset()
         if self.nics:
             self._reset_network()
+        if self._identity:
+            self._identity.remove()
         self._patches.close()
         self.api.close()
 

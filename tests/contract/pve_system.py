@@ -16,6 +16,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve import net
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import PveError, Unreachable
 from lab.pve import Lab
+from tests.contract import pve_identity
 from tests.contract.armed_checkpoint import armed_checkpoint
 from tests.contract.case import PREFIX
 from tests.contract.invocation import Result
@@ -187,15 +188,18 @@ class LabSystem(PveSystem):
         self.backups = f"{PREFIX}backups"
         self.network_node, self.nics = self.node, ("eno2", "eno3", "eno4")
         self._until_reset = contextlib.ExitStack()
+        self._identity = pve_identity.ShippedIdentity(self.api) if pve_identity.wanted() else None
 
     def connection(self, *, root: bool = False) -> dict[str, Any]:
         where = {"api_host": [self.lab.host], "api_port": self.lab.port, "ca_path": self.lab.ca}
         if root:
             return {**where, "api_user": self.lab.user, "api_password": self.lab.password}
-        return {**where, "api_token_id": self.lab.token_id, "api_token_secret": self.lab.token_secret}
+        who = self._identity or self.lab
+        return {**where, "api_token_id": who.token_id, "api_token_secret": who.token_secret}
 
     def environment(self) -> dict[str, str]:
-        return self.lab.environment()
+        who = self._identity or self.lab
+        return {**self.lab.environment(), "PVE_TOKEN_ID": who.token_id, "PVE_TOKEN_SECRET": who.token_secret}
 
     def run(self, module: str, config: Any = None, **arguments: Any) -> Result:
         if module == "pve_network":
@@ -232,6 +236,8 @@ class LabSystem(PveSystem):
     def reset(self) -> None:
         self._until_reset.close()
         self.lab.reset()
+        if self._identity:
+            self._identity.make()
 
     def close(self) -> None:
         self._until_reset.close()

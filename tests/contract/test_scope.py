@@ -31,6 +31,8 @@ class Scoped:
         name = self.kind.identity[0]
         self.within = dict(case.within) or {name: f"{PREFIX}*"}
         self.outside = dict(case.outside) or {name: "another-*"}
+        self._others: set[tuple[str, ...]] = set()
+        self._others = self.names()
         succeeded(system.run(case.module, self.several))
 
     def run(self, **arguments: Any) -> Any:
@@ -44,7 +46,7 @@ class Scoped:
         return tuple(str(item[name]) for name in self.kind.identity)
 
     def names(self) -> set[tuple[str, ...]]:
-        return {self.key_of(item) for item in self.system.read_info(self.case.info, [])}
+        return {self.key_of(item) for item in self.system.read_info(self.case.info, [])} - self._others
 
 
 def test_only_safe_kinds_have_a_scope() -> None:
