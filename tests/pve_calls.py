@@ -212,6 +212,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         *_ARCHIVES,
         "GET /cluster/nextid",
         "GET /nodes/{node}/vzdump/extractconfig",
+        "GET /nodes/{node}/storage/{storage}/status",
         *_both(
             "POST /nodes/{node}/{kind}",
             f"GET {_ONE}/config",
