@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
-"""The playbook hospital.continuity.restore as a person runs it, on a simulated cluster of two nodes, each of which keeps
-its own backups; and what can be wrong then."""
+"""The playbook hospital.continuity.restore as a person runs it, on a simulated cluster of two nodes, each of which
+keeps its own backups; and what can be wrong then."""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ class Beside:
 @dataclass(frozen=True)
 class Situation:
     """archives: the guest's, newest first.  missed: what could not be asked.  archive: the one that is taken.
-    newer: one that would be taken if the guest were not where it is.  node: where it is restored.  saved: what is in it.  target: the guest under the number that is restored to.
+    newer: one that would be taken if the guest were not where it is.  node: where it is restored.
+    saved: what is in it.  target: the guest under the number that is restored to.
     free: a number for what is restored beside.  now: seconds since 1970."""
 
     cluster: Cluster = field(default_factory=Cluster)
@@ -379,9 +380,10 @@ def _against_guests(situation: Situation, order: Order, actions: set[str]) -> li
         found.append(f"{archive.volid} can be read on {where}, and not on {situation.node}")
     if archive is not None and situation.newer is not None and RESTORE in actions:
         # To lose more than has to be lost is nobody's default.
+        readers = ", ".join(situation.newer.nodes)
         found.append(
-            f"the newest backup is {situation.newer.described}, which only {', '.join(situation.newer.nodes)} can read, and "
-            f"the guest is on {situation.node}: move it there first, or say backup={archive.volid} to take the one of "
+            f"the newest backup is {situation.newer.described}, which only {readers} can read, and the guest is on "
+            f"{situation.node}: move it there first, or say backup={archive.volid} to take the one of "
             f"{moment(archive.time)}"
         )
     if REPLACE in actions and target is not None:
