@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -160,13 +160,15 @@ class RestoreBackend(GuestOperations):
 
     def _stand_in(self, cluster: Cluster, vmid: int) -> Beside | None:
         """What a run before this restored beside the guest."""
-        for guest in cluster.guests.values():
+        return next(self._stand_ins(cluster, vmid), None)
+
+    def _stand_ins(self, cluster: Cluster, vmid: int) -> Iterator[Beside]:
+        for guest in sorted(cluster.guests.values(), key=lambda guest: guest.vmid):
             if TAG not in guest.tags and guest.lock != "create":
                 continue
             mark = mark_of(self._config(guest))
             if mark is not None and mark.sort == STAND_IN and mark.vmid == vmid:
-                return Beside(guest, mark)
-        return None
+                yield Beside(guest, mark)
 
     def _whole(self, guest: Guest, saved: Saved) -> bool:
         config = self._config(guest)
@@ -236,6 +238,7 @@ class RestoreBackend(GuestOperations):
         number = situation.beside.guest.vmid if situation.beside else situation.free
         spare = self._guest(situation, number)
         self._require_whole(spare, situation.saved)
+        self._give_way(situation, spare, vmid)
         warnings = list(self._power(target, "stop", "stopped"))
         mark = Mark(UNFINISHED, vmid, archive.volid)
         parameters = operation.parameters(situation, self._order, vmid=vmid, mark=mark, over=True)
@@ -250,6 +253,19 @@ class RestoreBackend(GuestOperations):
         self._require_whole(target, situation.saved)
         self._restored = True
         return [*warnings, *(done.warnings if done else ())]
+
+    def _give_way(self, situation: Situation, spare: Guest, vmid: int) -> None:
+        """Of two runs at once one goes on, and the other one takes back what it made: a later run would go on with it,
+        and with a backup that is old by then."""
+        if situation.beside is not None:
+            return
+        first = self._stand_in(self.cluster(), vmid)
+        if first is not None and first.guest.vmid < spare.vmid:
+            self.write("DELETE", spare.path, {})
+            raise PveError(
+                f"Guest {vmid} is being restored by another run, with guest {first.guest.vmid} beside it.",
+                hint="Wait until that run has ended.",
+            )
 
     def _finish(self, situation: Situation, vmid: int) -> list[str]:
         """Pull the cables, and say that it is finished, in one request.
