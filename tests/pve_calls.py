@@ -214,6 +214,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "GET /cluster/nextid",
         "GET /nodes/{node}/storage/{storage}/status",
         "GET /nodes/{node}/vzdump/extractconfig",
+        "GET /nodes/{node}/storage/{storage}/status",
         *_both(
             "POST /nodes/{node}/{kind}",
             f"GET {_ONE}/config",

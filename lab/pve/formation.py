@@ -60,7 +60,8 @@ class Installed:
 
 
 class Formation:
-    """`names` of the machines; `addresses` by which they know each other, where it is not those they listen at.
+    """`names` of the machines, with hardware as in 'pve4:8:32' (cores, GiB of memory); `addresses` by which they know
+    each other, where it is not those they listen at.
 
     time_scale: real seconds a PVE second; outage: requests that a node loses while it joins; settling: seconds until
     a new cluster's corosync runs.
@@ -77,7 +78,8 @@ class Formation:
         password: str = "lab-password",
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="lab-pve-"))
-        self._names, self._addresses, self._password = tuple(names), dict(addresses or {}), password
+        self._named = {text.partition(":")[0]: text for text in names}
+        self._names, self._addresses, self._password = tuple(self._named), dict(addresses or {}), password
         self.time_scale, self.outage, self.settling = time_scale, outage, settling
         self.machines: dict[str, Machine] = {}
         self.installed: dict[str, tuple[Authority, Path, Path, str]] = {}
@@ -130,7 +132,7 @@ class Formation:
         head, _dot, last = address.rpartition(".")
         front, _dot, third = head.rpartition(".")
         second = f"{front}.{int(third) + 1}.{last}"
-        machine = Machine(name, address, second, host, port, self._password, self, self._directory)
+        machine = Machine(self._named[name], address, second, host, port, self._password, self, self._directory)
         machine.time_scale, machine.outage, machine.settling = self.time_scale, self.outage, self.settling
         return machine
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +37,7 @@ CREATED = (
 SHARED = (
     "nodes", "specs", "storages", "pools", "pool_info", "by_vmid", "ha_resources", "ha_rules", "backup_jobs", "groups",
     "tasks", "tasklog", "networks", "corosync", "apitokens", "acl", "cluster_name",
+    "accounts", "custom_roles", "acl_rows", "realms",
 )  # fmt: skip
 
 
@@ -54,10 +56,18 @@ class Machine(Cluster):
     """One installation of Proxmox VE, with its own API, certificate and passwords."""
 
     def __init__(
-        self, name: str, address: str, second: str, host: str, port: int, password: str, others: Others, directory: Path
+        self,
+        named: str,
+        address: str,
+        second: str,
+        host: str,
+        port: int,
+        password: str,
+        others: Others,
+        directory: Path,
     ) -> None:
         self.address, self.second, self.others, self.directory = address, second, others, directory
-        self.mine = NodeSpec(name, 2, 25276502016, 270553174016, interfaces=interfaces(address, second), physical=False)
+        self.mine = hardware(named, interfaces(address, second))
         # How many requests it does not answer after it has joined, and how long until a new cluster's corosync runs.
         self.outage, self.settling = 0, 0.0
         # Its power fails when the next join has been asked for and nothing of it is done here yet.
@@ -74,16 +84,16 @@ class Machine(Cluster):
         installed = self.others.installed
         if self.mine.name not in installed:
             authority = Authority()
-            installed[self.mine.name] = authority, *authority.issue(self._place("installed"), self.host)
+            installed[self.mine.name] = authority, *authority.issue(self._certificates("installed"), self.host)
         self.authority, *self.files, self.fingerprint = installed[self.mine.name]
 
     def certify(self, authority: Authority) -> None:
         """A new certificate, with which pveproxy starts again."""
         self.authority = authority
-        *self.files, self.fingerprint = authority.issue(self._place("joined"), self.host)
+        *self.files, self.fingerprint = authority.issue(self._certificates("joined"), self.host)
         self.tls.load_cert_chain(*self.files)
 
-    def _place(self, name: str) -> Path:
+    def _certificates(self, name: str) -> Path:
         place = self.directory / self.mine.name / name
         place.mkdir(parents=True, exist_ok=True)
         return place
@@ -310,6 +320,13 @@ class Machine(Cluster):
     def spec(self, name: str) -> NodeSpec:
         machine = self.others.named(name)
         return machine.mine if machine is not None else state.NodeSpec(name)
+
+
+def hardware(named: str, network: str) -> NodeSpec:
+    """'pve1' is as small as the recorded machines; 'pve1:16:64' has 16 cores and 64 GiB."""
+    if ":" in named:
+        return replace(state.named(named), interfaces=network)
+    return NodeSpec(named, 2, 25276502016, 270553174016, interfaces=network, physical=False)
 
 
 def interfaces(address: str, second: str) -> str:

@@ -13,6 +13,7 @@ description:
   - Restores a VM or a container from its newest backup, or from the one in O(backup), and waits for it.
   - Backups are looked for on the storages of all nodes. Where the holder of the newest is offline, the newest of
     those that can be read is taken; RV(missed) and a warning say what was not looked at.
+  - Where only another node can read the newest, a guest is not replaced by an older one unless O(backup) names it.
   - With O(newid) it becomes another guest beside the one that is there, with other MAC addresses and with its network
     cards unplugged, unless it is told otherwise.
   - "Without O(newid) it takes its own number. Where that is free, it is restored there. Where the guest is still

@@ -351,6 +351,19 @@ def test_a_backup_that_its_node_cannot_read(lab: Any, prepared: Any) -> None:
     assert archives(prepared)[0] in result.message and "its node can read" in result.message
 
 
+def test_an_older_backup_takes_its_place_only_when_it_is_named(lab: Any, prepared: Any) -> None:
+    """It moved, was backed up there, and moved back: the newest is where it is not."""
+    lab.move_guest(first(prepared), prepared.other_node)
+    prepared.api.post(f"/nodes/{prepared.other_node}/vzdump", vmid=first(prepared), storage=prepared.backups)
+    lab.move_guest(first(prepared), prepared.node)
+    (older,), (newest,) = archives(prepared), archives(prepared, prepared.other_node)
+    with prepared.unwritten():
+        result = refused(in_place(prepared))
+    assert newest in result.message and f"only {prepared.other_node} can read" in result.message
+    assert f"backup={older}" in result.message
+    assert succeeded(in_place(prepared, backup=older)).data["backup"]["volid"] == older
+
+
 def test_a_guest_on_a_node_that_is_off(lab: Any, prepared: Any) -> None:
     lab.move_guest(first(prepared), prepared.other_node)
     lab.node_offline(prepared.other_node)

@@ -62,9 +62,10 @@ def test_a_hospital_without_a_database_and_keys_gets_what_reaches_its_cluster(sm
     assert {row["name"] for row in awx.state.rows["credentials"].values()} == {"Proxmox VE"}
     templates = awx.state.rows["job_templates"]
     playbooks = {json.loads(row["extra_vars"])["continuity_playbook"] for row in templates.values()}
-    names = ("summary", "site", "network", "storage", "tapes")
+    names = ("summary", "site", "network", "storage", "tapes", "restore")
     assert playbooks == {f"hospital.continuity.{name}" for name in names}
-    assert not awx.state.surveys
+    asking = {templates[number]["name"] for number in awx.state.surveys}
+    assert asking == {"Restore a guest beside the one that is there", "Put a guest back to its backup"}
 
 
 def test_a_run_makes_everything_that_is_not_there(made: tuple[Awx, Run]) -> None:

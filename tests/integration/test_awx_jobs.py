@@ -22,6 +22,7 @@ from lab.awx.injection import inject
 from lab.awx.rules import Refused
 from lab.pve import Lab
 from tests.integration.awx_scene import COLLECTIONS, ROOT, repository, set_up
+from tests.integration.test_site import api
 
 NODES = ["pve1:16:64", "pve2:16:64", "pve3:16:64", "pve4:8:32"]
 MAKE, COMPARE, SAY = (
@@ -77,6 +78,10 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         cancelled = runs.launch(MAKE).cancel_when(lambda: len(created(cluster)) >= 2)
         cluster.latency = 0.0
         yield Hospital(cluster, awx, runs, directory, secret, cancelled)
+
+
+def guests(cluster: Lab) -> set[int]:
+    return {row["vmid"] for row in api(cluster, "GET", "/cluster/resources", type="vm")}
 
 
 def described() -> set[int]:
@@ -192,6 +197,40 @@ def test_a_port_and_a_certificate_may_be_left_out(hospital: Hospital, tmp_path: 
     (failure,) = untrusting.results("runner_on_failed")
     assert "certificate" in failure["res"]["msg"]
     assert "does not exist" not in failure["res"]["msg"]
+
+
+# --- a guest from its backup
+
+
+def test_a_guest_is_restored_beside_itself_and_put_back_only_with_consent(hospital: Hospital) -> None:
+    """With the privileges that are documented, and the answers as AWX writes them: what is left empty is a text."""
+    cluster = hospital.cluster
+    before = guests(cluster)
+    api(cluster, "POST", "/nodes/pve3/vzdump", vmid=124, storage="backup")
+    cluster.set_config(124, memory="4096")
+    cluster.reset_counters()
+    beside = {
+        "restore_guest": 124,
+        "restore_newid": 9124,
+        "restore_backup": "",
+        "restore_storage": "",
+        "restore_node": "",
+    }
+    made = hospital.runs.run("Restore a guest beside the one that is there", {**beside, "restore_cluster": ""})
+    assert made.status == "successful", made.text
+    assert "Recovery point: " in made.text and str(cluster.config(9124)["memory"]) == "8192"
+
+    cluster.reset_counters()
+    refused = hospital.runs.run("Put a guest back to its backup", {"restore_guest": 124, "restore_allow": ""})
+    assert (refused.status, cluster.writes) == ("failed", [])
+    (failure,) = refused.results("runner_on_failed")
+    assert "replace_guest:124" in failure["res"]["msg"]
+
+    answers = {"restore_guest": 124, "restore_allow": "replace_guest:124"}
+    back = hospital.runs.run("Put a guest back to its backup", answers)
+    assert back.status == "successful", back.text
+    assert str(cluster.config(124)["memory"]) == "8192"
+    assert guests(cluster) == before | {9124}
 
 
 # --- surveys

@@ -78,7 +78,7 @@ def play(playbook: str, *arguments: str, environment: Mapping[str, str]) -> Run:
     return Run(done.returncode, done.stdout)
 
 
-def api(lab: Lab, method: str, path: str, **parameters: Any) -> Any:
+def api(lab: Lab, method: str, path: str, /, **parameters: Any) -> Any:
     """Somebody else at the web interface."""
     answer = requests.request(
         method,

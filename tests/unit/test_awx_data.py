@@ -50,7 +50,7 @@ def tasks_below(entry: Any) -> list[dict[str, Any]]:
 def test_people_can_order_what_a_hospital_runs() -> None:
     ordered = {job["playbook"] for job in JOBS}
     assert ordered <= set(PLAYBOOKS)
-    assert ordered >= {"site", "network", "storage", "tapes", "database", "summary"}
+    assert ordered >= {"site", "network", "storage", "tapes", "database", "summary", "restore"}
     assert ordered >= {"switchover", "failover", "failback", "restore_database"}
 
 

@@ -75,13 +75,15 @@ class Beside:
 @dataclass(frozen=True)
 class Situation:
     """archives: the guest's, newest first.  missed: what could not be asked.  archive: the one that is taken.
-    node: where it is restored.  saved: what is in it.  target: the guest under the number that is restored to.
+    newer: one that would be taken if the guest were not where it is.  node: where it is restored.
+    saved: what is in it.  target: the guest under the number that is restored to.
     free: a number for what is restored beside.  now: seconds since 1970."""
 
     cluster: Cluster = field(default_factory=Cluster)
     archives: tuple[Archive, ...] = ()
     missed: tuple[str, ...] = ()
     archive: Archive | None = None
+    newer: Archive | None = None
     node: str = ""
     saved: Saved = field(default_factory=Saved)
     source: Guest | None = None
@@ -376,6 +378,14 @@ def _against_guests(situation: Situation, order: Order, actions: set[str]) -> li
     if archive is not None and situation.node not in archive.nodes:
         where = ", ".join(archive.nodes) or "no node"
         found.append(f"{archive.volid} can be read on {where}, and not on {situation.node}")
+    if archive is not None and situation.newer is not None and RESTORE in actions:
+        # To lose more than has to be lost is nobody's default.
+        readers = ", ".join(situation.newer.nodes)
+        found.append(
+            f"the newest backup is {situation.newer.described}, which only {readers} can read, and the guest is on "
+            f"{situation.node}: move it there first, or say backup={archive.volid} to take the one of "
+            f"{moment(archive.time)}"
+        )
     if REPLACE in actions and target is not None:
         if target.template:
             found.append(f"{target.described} is a template")

@@ -89,6 +89,7 @@ class RestoreBackend(GuestOperations):
                 archives=begun.archives,
                 missed=begun.missed,
                 archive=begun.archive,
+                newer=begun.newer,
                 node=begun.node,
                 saved=begun.saved,
             )
@@ -125,7 +126,12 @@ class RestoreBackend(GuestOperations):
             *missed,
             *(f"node {name} is offline" for name in sorted(away) if f"node {name} is offline" not in missed),
         )
-        situation = replace(situation, archives=archives, missed=missed, archive=archive, node=node, saved=saved)
+        newer = choose(left, order, situation.now, None, "") if in_place and not order.options.get("backup") else None
+        if newer is not None and archive is not None and newer.time <= archive.time:
+            newer = None
+        situation = replace(
+            situation, archives=archives, missed=missed, archive=archive, newer=newer, node=node, saved=saved
+        )
         if situation.beside is not None:
             situation = replace(
                 situation, beside=replace(situation.beside, whole=self._whole(situation.beside.guest, saved))
