@@ -56,6 +56,27 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DELETE /cluster/backup/{id}",
     ),
     "pve_container": _guest("lxc"),
+    "pve_evacuation_info": (
+        "GET /cluster/backup",
+        "GET /cluster/backup-info/not-backed-up",
+        "GET /cluster/config/nodes",
+        "GET /cluster/config/qdevice",
+        "GET /cluster/ha/rules",
+        "GET /cluster/ha/status/current",
+        "GET /cluster/replication",
+        "GET /cluster/resources",
+        "GET /cluster/status",
+        "GET /nodes/{node}/replication",
+        "GET /nodes/{node}/storage",
+        *(
+            f"GET /nodes/{{node}}/{kind}/{{vmid}}/{below}"
+            for kind in ("lxc", "qemu")
+            for below in ("migrate", "status/current")
+        ),
+        "GET /nodes/{node}/lxc/{vmid}/config",
+        "GET /pools",
+        "GET /storage",
+    ),
     "pve_group": (
         *_JUDGED,
         "GET /access/groups",

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: 2026 hospital.continuity contributors
 """Notes in the cluster's own file system, which every node sees and a run that was killed leaves behind. Pure.
 
-A note may have an owner. Whoever else writes or removes it takes it away from somebody, and needs consent for that: so a
-note is also what keeps two runs from doing the same at once.
+A note may have an owner. Whoever else writes or removes it takes it away from somebody, and needs consent for that: so
+a note is also what keeps two runs from doing the same at once.
 """
 
 from __future__ import annotations

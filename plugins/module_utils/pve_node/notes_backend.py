@@ -90,7 +90,8 @@ class NotesBackend:
             return None
         except OSError as problem:
             raise SubsystemError(
-                f"The note {name} in {self._folder} cannot be read: {problem.strerror}.", hint="Look at it on this host."
+                f"The note {name} in {self._folder} cannot be read: {problem.strerror}.",
+                hint="Look at it on this host.",
             ) from None
 
     def _replace(self, name: str, content: bytes) -> None:
