@@ -32,8 +32,8 @@ def upgrade_doubts(health: Iterable[Mapping[str, Any]], tolerated: Iterable[str]
     return upgrading.doubts(health, set(tolerated))
 
 
-def upgrade_order(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
-    return upgrading.order(nodes)
+def upgrade_order(nodes: Iterable[Mapping[str, Any]], evacuations: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    return upgrading.order(nodes, evacuations)
 
 
 class FilterModule:

@@ -99,11 +99,12 @@ def doubts(health: Iterable[Mapping[str, Any]], tolerated: Collection[str] = ())
     ]
 
 
-def order(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+def order(nodes: Iterable[Mapping[str, Any]], evacuations: Iterable[Mapping[str, Any]] = ()) -> list[str]:
     """The hosts whose turn comes, of those that have something to do. What an earlier run has begun is finished first;
     then the node that carries least, so that a bad package is met where it hurts least."""
+    memory = {str(one.get("node")): int(one.get("memory") or 0) for one in evacuations}
     due = [row for row in nodes if row.get("work")]
     return [
         str(row["host"])
-        for row in sorted(due, key=lambda row: (not row.get("begun"), int(row.get("memory") or 0), str(row["host"])))
+        for row in sorted(due, key=lambda row: (not row.get("begun"), memory.get(str(row.get("node")), 0), row["host"]))
     ]

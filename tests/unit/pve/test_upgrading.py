@@ -92,9 +92,11 @@ def test_what_can_wait_stops_nothing() -> None:
 
 def test_what_was_begun_is_finished_first_and_then_the_lightest_is_next() -> None:
     rows = [
-        {"host": "pve1", "work": True, "memory": 30},
-        {"host": "pve2", "work": True, "memory": 20},
-        {"host": "pve3", "work": False, "memory": 0},
-        {"host": "pve4", "work": True, "memory": 90, "begun": True},
+        {"host": "a", "node": "pve1", "work": True},
+        {"host": "b", "node": "pve2", "work": True},
+        {"host": "c", "node": "pve3", "work": False},
+        {"host": "d", "node": "pve4", "work": True, "begun": True},
     ]
-    assert order(rows) == ["pve4", "pve2", "pve1"]
+    memory = {"pve1": 30, "pve2": 20, "pve3": 0, "pve4": 90}
+    assert order(rows, [{"node": node, "memory": size} for node, size in memory.items()]) == ["d", "b", "a"]
+    assert order(rows) == ["d", "a", "b"]
