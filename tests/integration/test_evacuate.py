@@ -38,7 +38,7 @@ def test_a_node_is_emptied_and_filled_again(hospital: Hospital) -> None:
 
 
 def test_what_cannot_move_is_named_before_anything_moves_and_shut_down_by_name_only(hospital: Hospital) -> None:
-    hospital.lab.set_config(101, hostpci0="0000:01:00.0")
+    hospital.lab.set_config(101, serial0="/dev/ttyS0")
     refused = hospital.play("evacuate", evacuate_node="pve1")
     assert refused.code != 0
     assert "guest 101 (vm101) cannot leave pve1" in refused.text and "stop_guest:101" in refused.text

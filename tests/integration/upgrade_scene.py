@@ -63,7 +63,7 @@ class Hospital:
         words = [program("ansible-playbook"), f"hospital.continuity.{playbook}", "-i", "hosts.yml"]
         return subprocess.Popen(
             [*words, "-e", json.dumps(variables), *arguments],
-            env={**clean, **self.lab.environment(), **home, "ANSIBLE_NOCOLOR": "1"},
+            env={**clean, **self.lab.environment(), **home, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
