@@ -57,6 +57,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     ),
     "pve_container": _guest("lxc"),
     "pve_evacuation_info": (
+        "GET /version",
         "GET /cluster/backup",
         "GET /cluster/backup-info/not-backed-up",
         "GET /cluster/config/nodes",

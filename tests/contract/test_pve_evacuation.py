@@ -63,6 +63,12 @@ def test_what_is_wrong_is_told(lab: Any, pve: Any) -> None:
     assert "pve2 is offline" in found["evacuations"][1]["refused"]
 
 
+def test_a_release_whose_guests_nothing_here_moves(lab: Any, pve: Any) -> None:
+    lab.call(setattr, lab.cluster, "release_version", "8.4")
+    (one,) = look(pve, "pve1")["evacuations"]
+    assert "Proxmox VE 8.4" in one["refused"][0]
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -47,6 +47,8 @@ def gather(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
             known = ", ".join(sorted(cluster.nodes)) or "none that the token sees"
             raise InvalidInput(f"nodes: {node} is no node of this cluster.", hint=f"It has {known}.")
     votes = _votes(client, cluster)
+    # Nothing of this collection would move a guest there, and half of an evacuation is none.
+    untested = tuple(backend.untested_release())
     found = []
     for node in nodes:
         going = [guest.vmid for guest in leaving(cluster, node)]
@@ -64,7 +66,7 @@ def gather(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
             ground = situation.ground
         ground = replace(ground, cluster=promised(ground.cluster, reserved, default))
         one = evacuation(node, ground, terms_of(order), votes, allow, alone=len(cluster.nodes) == 1)
-        found.append(told(one, cluster.nodes[node]))
+        found.append(told(replace(one, refused=(*untested, *one.refused)), cluster.nodes[node]))
     return {
         "evacuations": found,
         "nodes": [
