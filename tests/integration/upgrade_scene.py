@@ -103,7 +103,7 @@ class Hospital:
         )
 
     def until(self, running: subprocess.Popen[str], holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not holds():
             if running.poll() is not None:
                 raise AssertionError(running.communicate()[0])
@@ -112,7 +112,7 @@ class Hospital:
 
 
 def ended(running: subprocess.Popen[str]) -> Run:
-    output, _nothing = running.communicate(timeout=280)
+    output, _nothing = running.communicate(timeout=900)
     assert "Traceback" not in output, output
     return Run(running.returncode, output)
 
