@@ -54,7 +54,7 @@ _ARCHIVES = ("GET /version", "GET /cluster/resources", "GET /nodes/{node}/storag
 # These ask for what the path they are given asks for.
 ANY = frozenset({"pve_resource"})
 # These ask a node's own programs, as root on that node, and the API nothing.
-NODE = frozenset({"pve_node_maintenance", "pve_qdevice"})
+NODE = frozenset({"pve_node_maintenance", "pve_note", "pve_qdevice"})
 
 CALLS: dict[str, tuple[str, ...]] = {
     "pve_acl": (*_JUDGED, "GET /access/groups", "PUT /access/acl"),
@@ -93,6 +93,28 @@ CALLS: dict[str, tuple[str, ...]] = {
     ),
     "pve_cluster_options": ("GET /version", "GET /cluster/options", "PUT /cluster/options"),
     "pve_container": _guest("lxc"),
+    "pve_evacuation_info": (
+        "GET /version",
+        "GET /cluster/backup",
+        "GET /cluster/backup-info/not-backed-up",
+        "GET /cluster/config/nodes",
+        "GET /cluster/config/qdevice",
+        "GET /cluster/ha/rules",
+        "GET /cluster/ha/status/current",
+        "GET /cluster/replication",
+        "GET /cluster/resources",
+        "GET /cluster/status",
+        "GET /nodes/{node}/replication",
+        "GET /nodes/{node}/storage",
+        *(
+            f"GET /nodes/{{node}}/{kind}/{{vmid}}/{below}"
+            for kind in ("lxc", "qemu")
+            for below in ("migrate", "status/current")
+        ),
+        "GET /nodes/{node}/lxc/{vmid}/config",
+        "GET /pools",
+        "GET /storage",
+    ),
     "pve_group": (
         *_JUDGED,
         "GET /access/groups",
@@ -212,7 +234,6 @@ CALLS: dict[str, tuple[str, ...]] = {
     "pve_restore": (
         *_ARCHIVES,
         "GET /cluster/nextid",
-        "GET /nodes/{node}/storage/{storage}/status",
         "GET /nodes/{node}/vzdump/extractconfig",
         "GET /nodes/{node}/storage/{storage}/status",
         *_both(

@@ -31,6 +31,7 @@ class Cluster(Membership):
         self.by_vmid, self.jobs = {}, set()
         self.storage_writes = 0
         self.ha_master, self.ha_active = None, False
+        self.maintained = set()
         self.one_time_password = None
         self.populate_access()
         self.ha_resources, self.ha_rules, self.backup_jobs = {}, {}, {}

@@ -67,6 +67,8 @@ class HaStatus(HaRules):
         for node in self.nodes:
             active = self._lrm_state(node) == "active"
             mood = "active, watchdog active" if active else "idle, watchdog standby"
+            if node in self.maintained:
+                mood = "maintenance mode, watchdog standby"
             if not self.online(node):
                 mood = "old timestamp - dead?, watchdog standby"
             out.append(

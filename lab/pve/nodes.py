@@ -21,6 +21,8 @@ class Nodes(Guests):
 
     specs: list[state.NodeSpec]
     booted_at: float
+    # The nodes in maintenance.
+    maintained: set[str]
 
     def spec(self, name: str) -> state.NodeSpec:
         """The node's hardware."""
@@ -171,7 +173,9 @@ class Nodes(Guests):
 
     def ha_node_state(self, name: str) -> str:
         """The HA manager's view of a node."""
-        return "online" if self.online(name) else "unknown"
+        if not self.online(name):
+            return "unknown"
+        return "maintenance" if name in self.maintained else "online"
 
     async def _next_vmid(self, v: dict[str, Any], user: str) -> Any:
         if v.get("vmid") not in (None, ""):

@@ -75,6 +75,10 @@ def _open(subsystem: str) -> System:
         from tests.contract.node_system import NodeSystem
 
         return NodeSystem()
+    if subsystem == "pve-notes":
+        from tests.contract.notes_system import NotesSystem
+
+        return NotesSystem()
     if subsystem == "ovs":
         from tests.contract.ovs_system import OvsSystem
 

@@ -62,10 +62,15 @@ def test_a_hospital_without_a_database_and_keys_gets_what_reaches_its_cluster(sm
     assert {row["name"] for row in awx.state.rows["credentials"].values()} == {"Proxmox VE"}
     templates = awx.state.rows["job_templates"]
     playbooks = {json.loads(row["extra_vars"])["continuity_playbook"] for row in templates.values()}
-    names = ("summary", "site", "network", "storage", "tapes", "restore")
+    names = ("summary", "site", "network", "storage", "tapes", "restore", "upgrade", "evacuate")
     assert playbooks == {f"hospital.continuity.{name}" for name in names}
     asking = {templates[number]["name"] for number in awx.state.surveys}
-    assert asking == {"Restore a guest beside the one that is there", "Put a guest back to its backup"}
+    assert asking == {
+        "Restore a guest beside the one that is there",
+        "Put a guest back to its backup",
+        "Empty a node",
+        "Bring the guests of a node back",
+    }
 
 
 def test_a_run_makes_everything_that_is_not_there(made: tuple[Awx, Run]) -> None:
@@ -76,7 +81,11 @@ def test_a_run_makes_everything_that_is_not_there(made: tuple[Awx, Run]) -> None
     names = {kind: {row["name"] for row in rows.values() if "name" in row} for kind, rows in state.rows.items()}
     assert names["organizations"] == {"Default"}
     assert names["credentials"] == {"Proxmox VE", "Machines", "Vault", "Inventory repository"}
-    assert names["schedules"] == {"Every night, what differs", "Every morning, what is there"}
+    assert names["schedules"] == {
+        "Every night, what differs",
+        "Every morning, what is there",
+        "Every Monday, what an upgrade would do",
+    }
     assert {"Fail the database over", "Make the clusters as described"} <= names["job_templates"]
     project = state.named("projects", "Hospital")
     assert project["scm_url"] == told()["awx_project_url"]

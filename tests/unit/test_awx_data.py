@@ -51,7 +51,7 @@ def test_people_can_order_what_a_hospital_runs() -> None:
     ordered = {job["playbook"] for job in JOBS}
     assert ordered <= set(PLAYBOOKS)
     assert ordered >= {"site", "network", "storage", "tapes", "database", "summary", "restore"}
-    assert ordered >= {"switchover", "failover", "failback", "restore_database"}
+    assert ordered >= {"switchover", "failover", "failback", "restore_database", "upgrade", "evacuate"}
 
 
 @pytest.mark.parametrize(("job", "question"), QUESTIONS, ids=lambda part: part.get("variable") or part["name"])
@@ -166,7 +166,7 @@ def test_the_document_tells_of_the_same_schedules_and_workflows() -> None:
     schedules = loaded(OBJECTS / "schedules.yml")["awx_schedules"]
     assert [row[:2] for row in rows] == [[schedule["name"], schedule["job"]] for schedule in schedules]
     for row, schedule in zip(rows, schedules, strict=True):
-        hours, minutes = re.search(r"T(\d\d)(\d\d)00 RRULE:FREQ=DAILY", schedule["rrule"]).groups()  # type: ignore[union-attr]
+        hours, minutes = re.search(r"T(\d\d)(\d\d)00 RRULE:FREQ=(?:DAILY|WEEKLY)", schedule["rrule"]).groups()  # type: ignore[union-attr]
         assert row[2].startswith(f"{hours}:{minutes}")
     for workflow in loaded(OBJECTS / "workflows.yml")["awx_workflows"]:
         assert f"**{workflow['name']}**" in document

@@ -63,6 +63,7 @@ WORDS: dict[str, bool] = {
     "remove_token": True,
     "remove_realm": True,
     "remove_vanished": True,
+    "take_note": True,
 }
 
 

@@ -21,12 +21,13 @@ _MAINTENANCE = "maintenance"
 
 @dataclass(frozen=True)
 class Node:
-    """memory: bytes that nothing uses; 0 where that is not told."""
+    """memory: bytes that nothing uses; 0 where that is not told.  total: all that it has."""
 
     name: str
     online: bool = True
     maintenance: bool = False
     memory: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _node(row: Mapping[str, Any]) -> Node:
         online=row.get("status") == "online",
         maintenance=str(row.get("hastate") or "") == _MAINTENANCE,
         memory=max(0, int(row.get("maxmem") or 0) - int(row.get("mem") or 0)),
+        total=int(row.get("maxmem") or 0),
     )
 
 
