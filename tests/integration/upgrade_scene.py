@@ -49,7 +49,7 @@ class Hospital:
             "node_evacuation_maintenance_timeout": 20,
             "node_upgrade_notes": str(self.notes),
             "run_lock_notes": str(self.notes),
-            "node_upgrade_poll": 1,
+            "node_upgrade_poll": 2,
             "node_upgrade_settle": 5,
             "node_upgrade_reboot_command": ["lab-reboot"],
             "node_upgrade_reboot_flag": str(self.folder / "reboot-required"),
