@@ -177,7 +177,7 @@ class Rights(Network):
         who = str(v.get("userid") or user)
         if who != user and not self.allowed(user, "/access", "Sys.Audit"):
             raise PveError(403, "Permission check failed (/access, Sys.Audit)")
-        if "!" in who and self.accounts.get(who.split("!")[0]) is None and self.acl:
+        if "!" in who and self.accounts.get(who.partition("!")[0]) is None and self.acl:
             return await super()._permissions(v, user)
         if v.get("path") is not None:
             return {v["path"]: self._told(who, v["path"])}
@@ -186,7 +186,7 @@ class Rights(Network):
     def _told(self, who: str, path: str) -> dict[str, int]:
         held = dict(self.privileges_on(who, path))
         if not self.unlimited(who):
-            for name in dict.fromkeys((who, who.split("!")[0])):
+            for name in dict.fromkeys((who, who.partition("!")[0])):
                 for granted, privileges in (self.acl or {}).get(name, ()):
                     if granted == path:
                         held.update(dict.fromkeys(privileges, 1))

@@ -49,7 +49,8 @@ class Others(Protocol):
     def at(self, address: str) -> Machine | None:
         """The one that answers at an address, if one does."""
 
-    def named(self, name: str) -> Machine | None: ...
+    def named(self, name: str) -> Machine | None:
+        """The one of that name, if there is one."""
 
 
 class Machine(Cluster):

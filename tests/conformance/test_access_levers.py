@@ -33,8 +33,8 @@ def client(lab: Lab) -> Iterator[Client]:
     client.close()
 
 
-def made(client: Client, path: str, /, **params: str) -> None:
-    answer = client.call("POST" if path != "/access/acl" else "PUT", path, list(params.items()))
+def made(client: Client, where: str, /, **params: str) -> None:
+    answer = client.call("POST" if where != "/access/acl" else "PUT", where, list(params.items()))
     assert answer.status == 200, answer.reason
 
 

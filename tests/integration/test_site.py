@@ -78,18 +78,18 @@ def play(playbook: str, *arguments: str, environment: Mapping[str, str]) -> Run:
     return Run(done.returncode, done.stdout)
 
 
-def api(lab: Lab, method: str, path: str, /, **parameters: Any) -> Any:
+def api(lab: Lab, method: str, where: str, /, **parameters: Any) -> Any:
     """Somebody else at the web interface."""
     answer = requests.request(
         method,
-        f"{lab.url}/api2/json{path}",
+        f"{lab.url}/api2/json{where}",
         params=parameters if method in ("GET", "DELETE") else None,
         data=parameters if method in ("POST", "PUT") else None,
         headers={"Authorization": f"PVEAPIToken={lab.token_id}={lab.token_secret}"},
         verify=lab.ca,
         timeout=30,
     )
-    assert answer.ok, f"{method} {path}: {answer.status_code} {answer.reason}"
+    assert answer.ok, f"{method} {where}: {answer.status_code} {answer.reason}"
     return answer.json()["data"]
 
 

@@ -112,7 +112,8 @@ class Field:
         if self.write_only or self.secret:
             spec["no_log"] = True
         elif self.name == "key" or any(
-            word in self.name for word in ("password", "secret", "token", "keys", "keyring", "pubkey", "keylocation")
+            word in self.name
+            for word in ("password", "secret", "token", "keys", "keyring", "pubkey", "keylocation", "certkey")
         ):
             # Ansible asks for a word on anything that sounds secret.
             spec["no_log"] = False

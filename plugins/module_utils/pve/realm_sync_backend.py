@@ -25,15 +25,25 @@ NODES = "/nodes"
 _TASKS = "/nodes/{node}/tasks?typefilter=auth-realm-sync&source=archive&limit=500"
 
 
-class RealmSyncBackend(PveBackend[Any]):
+class RealmSyncBackend:
     """One realm at a time."""
 
+    parallel = 1
+
     def __init__(self, client: Client, _params: Mapping[str, Any]) -> None:
-        super().__init__(client)
+        self.client = client
+        self._api: PveBackend[Any] = PveBackend(client)
+
+    @property
+    def writes(self) -> int:
+        return self.client.writes
+
+    def close(self) -> None:
+        self.client.close()
 
     def observe(self, operation: Any, order: Order, keys: Collection[Key] | None = None) -> Mapping[Key, Thing]:
         name = str(order.options["realm"])
-        told = self.read([REALMS, USERS, GROUPS])
+        told = self._api.read([REALMS, USERS, GROUPS])
         facts: dict[str, Any] = {"type": None, "last": None, "now": time.time()}
         if any(row["realm"] == name for row in told[REALMS] or ()):
             state = REALM.decode(self.client.get(REALM.path_of(REALM.detail, (name,)))).state
@@ -65,8 +75,8 @@ class RealmSyncBackend(PveBackend[Any]):
             ]
         return max(ended, default=None)
 
-    def precheck(self, operation: Any, plan: Plan, order: Order) -> Sequence[str]:  # type: ignore[override]
-        untested = self.untested_release()
+    def precheck(self, operation: Any, plan: Plan, order: Order) -> Sequence[str]:
+        untested = self._api.untested_release()
         if untested:
             return untested
         name = order.options["realm"]
@@ -74,9 +84,7 @@ class RealmSyncBackend(PveBackend[Any]):
         return () if name in known else (Missing(f"realm: {name} does not exist: make it with pve_realm first"),)
 
     def apply(self, operation: Any, step: Step) -> Sequence[str]:
-        return self.write(operation.request(step))
+        return self._api.write(operation.request(step))
 
-    def verify(  # type: ignore[override]
-        self, operation: Any, things: Mapping[Key, Thing], order: Order
-    ) -> Sequence[Unmet]:
+    def verify(self, operation: Any, things: Mapping[Key, Thing], order: Order) -> Sequence[Unmet]:
         return ()
