@@ -11,7 +11,9 @@ import signal
 import threading
 from pathlib import Path
 
+from lab.pve.fleet import Fleet
 from lab.pve.formation import Formation
+from lab.pve.formed import Formed
 from lab.pve.lab import Lab
 
 
@@ -24,8 +26,13 @@ def write_environment(path: Path, lines: list[str]) -> None:
 
 
 def serve_bare(names: list[str], env_file: Path | None, stopped: threading.Event) -> int:
-    """What is printed points at the first of the nodes, which stays where it is when the others have joined it."""
-    with Formation(names, outage=2, settling=0.5) as formation:
+    """What is printed points at the first of the nodes, which stays where it is when the others have joined it. Their
+    repositories have newer packages and a kernel; LAB_PROGRAMS are the interpreters with which a play reaches them."""
+    with (
+        Formation(names, outage=2, settling=0.5) as formation,
+        Fleet(Formed(formation), names=formation.machines) as fleet,
+    ):
+        fleet.offer("pve-manager", "qemu-server", kernel=True)
         nodes = [formation[name] for name in formation.machines]
         told = {
             "PVE_HOST": nodes[0].host,
@@ -33,6 +40,7 @@ def serve_bare(names: list[str], env_file: Path | None, stopped: threading.Event
             "PVE_USER": nodes[0].user,
             "PVE_PASSWORD": nodes[0].password,
             "PVE_CA": nodes[0].ca,
+            "LAB_PROGRAMS": " ".join(f"{name}={fleet.python(name)}" for name in formation.machines),
             "LAB_FINGERPRINT": nodes[0].fingerprint,
             "LAB_NODES": " ".join(f"{node.cluster.mine.name}={node.address}={node.second}" for node in nodes),
         }

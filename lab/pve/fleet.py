@@ -17,13 +17,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from lab.pve.lab import Lab
+from lab.pve.cluster import Cluster
 
+T = TypeVar("T")
 PROGRAMS = ("apt-get", "dpkg", "ha-manager", "lab-reboot", "proxmox-boot-tool", "pve9to10", "uname")
 OLD_KERNEL, NEW_KERNEL = "6.17.2-1-pve", "6.17.10-1-pve"
 CLOCK = "Sun Nov 22 01:06:37 2026"
@@ -61,12 +62,29 @@ class Refused(Exception):
     """What a program says before it ends with an error."""
 
 
-class Fleet:
-    """round: seconds until the HA manager has taken an order up."""
+class Simulated(Protocol):
+    """What it takes of a lab."""
 
-    def __init__(self, lab: Lab, round_seconds: float = 0.2) -> None:
+    @property
+    def cluster(self) -> Cluster:
+        """What is in it."""
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Run it where the requests are answered."""
+
+    def node_offline(self, name: str) -> None:
+        """The node is off."""
+
+    def node_online(self, name: str) -> None:
+        """The node is back."""
+
+
+class Fleet:
+    """round: seconds until the HA manager has taken an order up.  names: the nodes, where they are no cluster yet."""
+
+    def __init__(self, lab: Simulated, round_seconds: float = 0.2, names: Iterable[str] = ()) -> None:
         self.lab, self.round = lab, round_seconds
-        self.machines = {name: Machine() for name in lab.cluster.nodes}
+        self.machines = {name: Machine() for name in tuple(names) or lab.cluster.nodes}
         self.calls: list[tuple[str, ...]] = []
         # Guests that ran on a node when it was rebooted.
         self.lost: list[int] = []

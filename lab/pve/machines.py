@@ -37,7 +37,7 @@ CREATED = (
 SHARED = (
     "nodes", "specs", "storages", "pools", "pool_info", "by_vmid", "ha_resources", "ha_rules", "backup_jobs", "groups",
     "tasks", "tasklog", "networks", "corosync", "apitokens", "acl", "cluster_name",
-    "accounts", "custom_roles", "acl_rows", "realms",
+    "accounts", "custom_roles", "acl_rows", "realms", "maintained",
 )  # fmt: skip
 
 
