@@ -27,3 +27,11 @@ def test_links_in_documents_lead_somewhere():
     ]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.relative_to(ROOT)} links to {target}"
+
+
+def test_what_the_list_of_others_defects_names_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "peers.md").read_text())
+    assert len(named) > 50
+    for file, test in named:
+        text = (ROOT / file).read_text()
+        assert not test or f"\ndef {test}(" in text, f"docs/peers.md names {test} of {file}"
