@@ -47,7 +47,7 @@ exec '{python}' "$@"
 @dataclass
 class Machine:
     """What a node has. pending: (package, its version, the newer one).  removed: what apt would take away.
-    interrupted: dpkg was killed in the middle.  broken: apt fails."""
+    interrupted: dpkg was killed in the middle.  broken: apt fails.  mirrors: they answer.  returns: from its next reboot."""
 
     running: str = OLD_KERNEL
     kernels: list[str] = field(default_factory=lambda: [OLD_KERNEL])
@@ -55,6 +55,8 @@ class Machine:
     removed: list[str] = field(default_factory=list)
     interrupted: bool = False
     broken: bool = False
+    mirrors: bool = True
+    returns: bool = True
     reboots: int = 0
 
 
@@ -164,7 +166,7 @@ class Fleet:
                 kernels = "\n".join(machine.kernels)
                 return f"Manually selected kernels:\nNone.\n\nAutomatically selected kernels:\n{kernels}\n"
             case ["apt-get", "update", *_]:
-                return "Reading package lists...\n"
+                return self._updated(machine, argv)
             case ["apt-get", "--simulate", "dist-upgrade"]:
                 return self._simulated(machine)
             case ["apt-get", "--assume-yes", *_, "dist-upgrade"]:
@@ -181,6 +183,13 @@ class Fleet:
             case ["ha-manager", "crm-command", "node-maintenance", ("enable" | "disable") as verb, wanted]:
                 return self._ordered(verb, wanted)
         raise Refused(f"the lab knows no {' '.join(argv)}")
+
+    @staticmethod
+    def _updated(machine: Machine, argv: list[str]) -> str:
+        # Old lists do for apt, unless it is told otherwise.
+        if not machine.mirrors and "APT::Update::Error-Mode=any" in argv:
+            raise Refused("E: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  Could not connect")
+        return "Reading package lists...\n"
 
     @staticmethod
     def _simulated(machine: Machine) -> str:
@@ -215,7 +224,8 @@ class Fleet:
         time.sleep(0.3)
         machine.reboots += 1
         machine.running = machine.kernels[-1]
-        self.lab.node_online(node)
+        if machine.returns:
+            self.lab.node_online(node)
         return ""
 
     # --------------------------------------------------------- the HA manager

@@ -119,6 +119,37 @@ def test_packages_that_fail_stop_it_before_the_next_node(hospital: Hospital) -> 
     assert hospital.fleet.upgrades() == ["pve3"] and hospital.maintained == {"pve3"}
 
 
+def test_mirrors_that_do_not_answer_are_no_sign_that_there_is_nothing_to_do(hospital: Hospital) -> None:
+    hospital.fleet.machines["pve2"].mirrors = False
+    run = hospital.play("upgrade")
+    assert run.code != 0 and "Failed to fetch" in run.text and "pve2" in run.text
+    assert hospital.as_before() and hospital.lab.writes == [] and hospital.fleet.upgrades() == []
+
+
+def test_a_node_that_does_not_come_back_stops_it_and_the_next_run_goes_on(hospital: Hospital) -> None:
+    hospital.fleet.offer("pve-manager", nodes=("pve3", "pve1"), kernel=True)
+    hospital.fleet.machines["pve3"].returns = False
+    run = hospital.play("upgrade")
+    assert run.code != 0 and "Stopped at pve3" in run.text and "Remaining: pve3, pve1." in run.text
+    assert "node pve3" in run.text and hospital.fleet.upgrades() == ["pve3"]
+    assert hospital.running == set(HOME) - {105} and 104 not in hospital.fleet.lost
+    hospital.lab.node_online("pve3")
+    again = hospital.play("upgrade", upgrade_nodes=["pve3"])
+    assert again.code == 0, again.text
+    assert hospital.fleet.upgrades() == ["pve3"] and hospital.fleet.machines["pve3"].reboots == 1 and hospital.as_before()
+
+
+def test_replication_that_fails_afterwards_stops_it(hospital: Hospital) -> None:
+    """And its guests stay where they are."""
+    hospital.fleet.offer("pve-manager", nodes=("pve3", "pve1"))
+    job = {"type": "local", "target": "pve1", "source": "pve2"}
+    hospital.lab.call(hospital.lab.cluster.replication.__setitem__, "102-0", job)
+    hospital.fleet.while_upgrading = lambda _node: hospital.lab.fail_replication("102-0", "no route to host")
+    run = hospital.play("upgrade")
+    assert run.code != 0 and "Stopped at pve3" in run.text and "102-0" in run.text and "no route to host" in run.text
+    assert hospital.fleet.upgrades() == ["pve3"] and hospital.maintained == {"pve3"}
+
+
 def test_two_runs_at_once_are_one_run(hospital: Hospital) -> None:
     hospital.fleet.offer("pve-manager", nodes=("pve3",))
     held, go_on = threading.Event(), threading.Event()
