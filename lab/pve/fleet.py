@@ -47,7 +47,8 @@ exec '{python}' "$@"
 @dataclass
 class Machine:
     """What a node has. pending: (package, its version, the newer one).  removed: what apt would take away.
-    interrupted: dpkg was killed in the middle.  broken: apt fails.  mirrors: they answer.  returns: from its next reboot."""
+    interrupted: dpkg was killed in the middle.  broken: apt fails.  mirrors: they answer.
+    returns: from its next reboot."""
 
     running: str = OLD_KERNEL
     kernels: list[str] = field(default_factory=lambda: [OLD_KERNEL])

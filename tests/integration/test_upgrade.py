@@ -136,7 +136,9 @@ def test_a_node_that_does_not_come_back_stops_it_and_the_next_run_goes_on(hospit
     hospital.lab.node_online("pve3")
     again = hospital.play("upgrade", upgrade_nodes=["pve3"])
     assert again.code == 0, again.text
-    assert hospital.fleet.upgrades() == ["pve3"] and hospital.fleet.machines["pve3"].reboots == 1 and hospital.as_before()
+    assert (
+        hospital.fleet.upgrades() == ["pve3"] and hospital.fleet.machines["pve3"].reboots == 1 and hospital.as_before()
+    )
 
 
 def test_replication_that_fails_afterwards_stops_it(hospital: Hospital) -> None:
