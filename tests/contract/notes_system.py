@@ -18,8 +18,9 @@ class NotesSystem(System):
     nonsense = 15
     fails_writes = False
 
-    def __init__(self) -> None:
-        self._stands_for = Path(tempfile.mkdtemp(prefix="hct-notes-"))
+    def __init__(self, stands_for: Path | None = None) -> None:
+        """stands_for: one that is there already."""
+        self._stands_for = stands_for or Path(tempfile.mkdtemp(prefix="hct-notes-"))
         self.folder = self._stands_for / "hospital-continuity"
 
     def close(self) -> None:
@@ -40,3 +41,10 @@ class NotesSystem(System):
 
     def inventory(self) -> Any:
         return {file.name: file.read_text() for file in self.folder.iterdir()} if self.folder.exists() else {}
+
+
+def failure(stands_for: Path, owner: str) -> str:
+    """Why the module failed to write the note lock for this owner; empty where it did not. In a process of its own."""
+    result = NotesSystem(stands_for).run("pve_note", name="lock", action="write", owner=owner)
+    assert not result.crash, result.crash
+    return result.message if result.failed else ""

@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
 
 from tests.contract.cases.pve_note import MODULE, there
-from tests.contract.notes_system import NotesSystem
+from tests.contract.notes_system import NotesSystem, failure
 from tests.contract.system import refused, succeeded
 
 
@@ -24,16 +25,16 @@ def notes() -> Iterator[NotesSystem]:
     system.close()
 
 
-def test_of_two_that_write_at_once_one_has_it(notes: NotesSystem) -> None:
-    for _turn in range(3):
-        notes.reset()
-        with ThreadPoolExecutor(4) as pool:
-            owners = [f"hct-{number}" for number in range(4)]
-            runs = [pool.submit(notes.run, MODULE, name="lock", action="write", owner=owner) for owner in owners]
-            results = [run.result() for run in runs]
-        winners = [owner for owner, result in zip(owners, results, strict=True) if not result.failed]
-        assert len(winners) == 1, [result.message for result in results]
-        assert succeeded(notes.run(MODULE, name="lock")).data["note"]["owner"] == winners[0]
+def test_of_those_that_write_at_once_one_has_it(notes: NotesSystem) -> None:
+    owners = [f"hct-{number}" for number in range(4)]
+    with ProcessPoolExecutor(len(owners), get_context("spawn")) as pool:
+        for _turn in range(3):
+            notes.reset()
+            failures = list(pool.map(failure, [notes.folder.parent] * len(owners), owners))
+            winners = [owner for owner, why in zip(owners, failures, strict=True) if not why]
+            assert len(winners) == 1, failures
+            assert all("somebody else" in why or "take_note:" in why for why in failures if why), failures
+            assert succeeded(notes.run(MODULE, name="lock")).data["note"]["owner"] == winners[0]
 
 
 def test_a_writer_that_was_killed_leaves_no_hindrance(notes: NotesSystem) -> None:
