@@ -12,6 +12,9 @@ _DATABASE = ("hospital.continuity.database", "--tags", "replicated_database")
 
 @dataclass(frozen=True)
 class Dialect:
+    """`lacks`: asks a server for what another one has executed, with the time that commits under way get; the answer is
+    "1" if it lacks some. Empty where nothing that no partner had confirmed outlives a crash."""
+
     name: str
     title: str
     image: str
@@ -30,6 +33,7 @@ class Dialect:
     newest: str
     database: tuple[str, ...]
     converge: tuple[str, ...]
+    lacks: str = ""
     variables: dict[str, Any] = field(default_factory=dict)
 
 
@@ -71,6 +75,7 @@ MYSQL = Dialect(
     as_root="SET GLOBAL super_read_only = OFF; ",
     newest="SELECT @@server_uuid",
     database=_DATABASE,
+    lacks="SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', 5)",
     # The image has no lsyncd and no proxy: what follows the writer is shown with MariaDB.
     converge=("hospital.continuity.database", "--tags", "replicated_database,ha_cluster"),
     variables={

@@ -124,5 +124,9 @@ class Pair:
         """What systemd starts, starts."""
         raise NotImplementedError
 
+    def refill(self, name: str) -> str:
+        """What the administrator does with a server that kept what nobody was told of, in words. Empty: it did not."""
+        return ""
+
     def forgive(self) -> None:
         """What the administrator does when a failure has been looked at."""

@@ -16,7 +16,7 @@ from typing import Any, Self
 from lab.failover.client import DATABASE, TABLE, USER
 from lab.failover.dialect import Dialect
 from lab.failover.pair import NETWORK, OTHER, PAIR, Pair, State
-from lab.hosts import Host
+from lab.hosts import Host, wait_until
 from lab.pve.lab import Lab
 from lab.silvercreek import Run, Silvercreek
 
@@ -148,6 +148,18 @@ class Scene(Pair):
         active = super().settle(seconds)
         self.hosts[active].run("crm_resource", "--wait", "--timeout=20s", check=False)
         return active
+
+    def refill(self, name: str) -> str:
+        if not self.dialect.lacks:
+            return ""
+        wait_until(lambda: self.follows(name), f"{name} follows", 60)
+        executed = self.sql(name, self.dialect.executed).replace("\\n", "")
+        if self.sql(self.active(), self.dialect.lacks.format(executed)) != "1":
+            return ""
+        # Only a person gives a transaction up, and before that it must not come back with this server as the writer.
+        wait_until(lambda: self.behind(name), f"{name} is kept from becoming the writer", 30)
+        self.play(*self.dialect.database, replicated_database_allow=[f"reseed_replica:{name}"])
+        return f"; it had kept what nobody was told of, and was filled anew with reseed_replica:{name}"
 
     def power_on(self, *names: str) -> None:
         for name in names:

@@ -45,6 +45,8 @@ def run(scene: Where, fault: Fault[Where]) -> Line:
     pause = scene.client.longest_pause(began - _SOON)
     told = timeline.events([scene.hosts[name] for name in PAIR], began - _SOON)
     outcome = fault.mend(scene, active)
+    if fault.moves and not fault.planned:
+        outcome += scene.refill(active)
     scene.settle()
     outcome += _files(scene, began) if fault.moves else ""
     origin = pause.last if fault.planned or not fault.moves else began
