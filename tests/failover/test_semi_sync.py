@@ -186,6 +186,28 @@ def test_preferred_goes_on_and_says_so_and_who_is_behind_is_not_promoted(scene: 
     wait_until(lambda: scene.patients("c") == written, "and the other data centre follows")
 
 
+def test_who_marked_itself_can_become_the_writer_when_it_follows_again(scene: Scene, roles: tuple[str, str]) -> None:
+    """It received all the time, so the writer saw nobody come back."""
+    writer, partner = roles
+    numbers = iter(range(200, 300))
+    scene.insert(writer, next(numbers)).wait(timeout=20)
+    word = "SLAVE" if scene.client == "mariadb" else "REPLICA"
+    scene.sql(partner, f"STOP {word} SQL_THREAD")
+    wait_until(lambda: scene.behind(partner), "the partner says that it does not apply", 20)
+    time.sleep(8)
+    scene.insert(writer, next(numbers)).wait(timeout=20)
+    time.sleep(3)
+    assert scene.behind(partner), "an acknowledgement does not mean that it applies"
+    scene.sql(partner, f"START {word} SQL_THREAD")
+
+    def caught_up() -> bool:
+        time.sleep(0.5)
+        scene.insert(writer, next(numbers)).wait(timeout=20)
+        return not scene.behind(partner)
+
+    wait_until(caught_up, "the partner has caught up")
+
+
 def test_required_stops_accepting_while_the_partner_is_down(scene: Scene, roles: tuple[str, str]) -> None:
     scene.crm("--set-parameter=semi_sync", "--parameter-value=required")
     scene.crm("--refresh")  # or the partner's monitor goes on with the old one

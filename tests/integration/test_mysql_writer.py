@@ -279,6 +279,24 @@ def test_the_role_changes_hands_without_a_row_lost(pair: tuple[Server, Server]) 
     assert numbers(old) == numbers(new) == list(range(40))
 
 
+def test_a_former_writer_that_asks_too_early_follows_all_the_same(pair: tuple[Server, Server]) -> None:
+    """The new one still applies what the former has: MariaDB's thread that receives ends with an error then."""
+    a, b = pair
+    assert a.agent("start") == (SUCCESS, "")
+    insert(a, 1)
+    wait_until(lambda: numbers(b) == [1], "b follows")
+    b.sql(f"STOP {b.dialect.replica} SQL_THREAD")
+    insert(a, 2)
+    assert a.agent("stop") == (SUCCESS, "")
+    if a.dialect is MARIADB:
+        wait_until(lambda: "not in the master's binlog" in a.status("Last_IO_Error"), "a is refused")
+    assert a.monitor() == NOT_RUNNING and not a.writable
+    b.sql(f"START {b.dialect.replica} SQL_THREAD")
+    wait_until(lambda: numbers(b) == [1, 2], "b has applied it")
+    assert a.monitor() == NOT_RUNNING
+    wait_until(lambda: a.status("Replica_IO_Running") == "Yes", "a follows")
+
+
 def test_everything_received_is_applied_before_the_first_write(pair: tuple[Server, Server]) -> None:
     a, b = pair
     a.agent("start")
