@@ -117,7 +117,7 @@ class Machine:
         if said := self.monitor("device_add i6300esb,id=watchdog").strip():
             raise CannotRun(f"{self.name} cannot have a watchdog: {said}")
 
-    def settle(self, timeout: float = 300) -> None:
+    def settle(self, timeout: float = 600) -> None:
         """Wait until everything that starts with the machine has started. Raises CannotRun naming what failed."""
         done = self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=timeout)
         if done.stdout.strip() != "running":

@@ -104,7 +104,7 @@ def node(pair, tmp_path_factory):
 
 def test_the_interfaces_file_brings_up_a_bond(node):
     said = node.reload("eno1", "eno2")
-    until(lambda: node.attached("eno1", "eno2"), 30, lambda: f"{said}\n{node.lacp()}")
+    until(lambda: node.attached("eno1", "eno2"), 120, lambda: f"{said}\n{node.lacp()}")
     assert node.reaches_the_partner()
     assert "system@ovs-system" in node.machine.sh("ovs-dpctl show")  # the kernel's datapath
     assert node.machine.sh("cat /sys/class/net/eno1/mtu").strip() == "9000"
@@ -127,7 +127,7 @@ def test_members_change_live_first_and_in_the_file_afterwards(node):
     assert changed["unmet"] == []
     said = node.reload("eno1", "eno3")
     assert node.members() == {"eno1", "eno3"}, said
-    until(lambda: node.attached("eno1", "eno3"), 30, node.lacp)
+    until(lambda: node.attached("eno1", "eno3"), 120, node.lacp)
     assert node.reaches_the_partner()
 
 
@@ -149,7 +149,7 @@ def test_a_link_that_is_lost_costs_no_reachability_and_is_told(node):
 def test_a_reset_boots_into_the_same_network(node):
     node.machine.reset()
     node.machine.settle()
-    until(lambda: node.attached("eno1", "eno3"), 30, node.lacp)
-    assert node.reaches_the_partner()
+    until(lambda: node.attached("eno1", "eno3"), 120, node.lacp)
+    until(node.reaches_the_partner, 60, node.lacp)
     found = node.bond(bridge="vmbr0", members=["eno1", "eno3"], lacp_time="fast")
     assert (found["changed"], found["steps"], found["unmet"]) == (False, [], [])
