@@ -4,17 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Operation
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import SubsystemError, listed
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Operation, Order
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.backend import PveBackend
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client, path
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import (
     NodeOffline,
     PveError,
     RejectedParameters,
+    TaskFailed,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.archives import (
     Archive,
@@ -34,12 +40,16 @@ _LOG_PAGE = 100
 
 
 class GuestOperations:
-    """`timeout`: how many seconds a task may take; these take longer than others."""
+    """The option `timeout`: how many seconds a task may take; these take longer than others. `order`: what is carried
+    out, from the first look on."""
 
-    def __init__(self, client: Client, timeout: float) -> None:
+    def __init__(self, client: Client, params: Mapping[str, Any]) -> None:
         self.client = client
-        self.timeout = timeout
+        self.timeout = float(params["timeout"])
+        self.order = Order({})
         self._api: PveBackend[Any] = PveBackend(client)
+        self._turns: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
 
     @property
     def parallel(self) -> int:
@@ -71,8 +81,33 @@ class GuestOperations:
                 raise answer
         return answers
 
+    def as_they_are(self, cluster: Cluster, vmids: Iterable[int]) -> Cluster:
+        """Guests with their power and their lock as their nodes have them, where these can be asked: the list of
+        resources is some seconds old. PVE API: GET /nodes/{node}/qemu|lxc/{vmid}/status/current"""
+        guests = [cluster.guests[vmid] for vmid in dict.fromkeys(vmids) if vmid in cluster.guests]
+        answers = self.tried([f"{guest.path}/status/current" for guest in guests])
+        fresh = dict(cluster.guests)
+        for guest in guests:
+            now = answers[f"{guest.path}/status/current"]
+            if not isinstance(now, PveError):
+                fresh[guest.vmid] = replace(
+                    guest,
+                    status=str(now.get("status") or guest.status),
+                    lock=str(now.get("lock") or ""),
+                    name=str(now.get("name") or guest.name),
+                )
+        return replace(cluster, guests=fresh)
+
     def untested_release(self) -> Sequence[str]:
         return self._api.untested_release()
+
+    def precheck(self, operation: Any, plan: Plan, order: Order) -> Sequence[str]:
+        untested = self.untested_release()
+        return untested or operation.problems(plan, order, self.tried(operation.paths(plan, order)))
+
+    def verify(self, operation: Any, things: Mapping[Key, Thing], order: Order) -> Sequence[Unmet]:
+        unmet: Sequence[Unmet] = operation.unmet(things, order)
+        return unmet
 
     def archives(
         self, cluster: Cluster, storages: Sequence[str] = (), vmid: int | None = None
@@ -106,6 +141,11 @@ class GuestOperations:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
+    def turn(self, node: str) -> threading.Lock:
+        """For what a node does once at a time."""
+        with self._guard:
+            return self._turns.setdefault(node, threading.Lock())
+
     def write(
         self, method: str, where: str, parameters: Mapping[str, Any], operation: Operation | None = None
     ) -> TaskResult | None:
@@ -137,6 +177,14 @@ class GuestOperations:
         except PveError:
             return []
         return [str(row.get("t", "")) for row in rows]
+
+
+def task_failed(what: str, problem: TaskFailed, said: Sequence[str], now: str) -> PveError:
+    """`what` was not done, in the task's own words where it has some; `now`: what there is instead."""
+    text = listed(tuple(said)) if said else problem.exitstatus.strip()
+    error = PveError(f"{what}: {text.rstrip('.')}. {now}", hint=f"See task {problem.upid}.")
+    error.affects_everything = problem.affects_everything
+    return error
 
 
 def content_path(store: Store, vmid: int | None = None) -> str:

@@ -38,6 +38,7 @@ from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations
     is_newer,
     moment,
     newest,
+    report_of,
 )
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.cluster import (
     Cluster,
@@ -154,6 +155,23 @@ class BackupOperation(Operation):
         return {"vmid": step.key[0], **encoded(rows, order.options), "remove": int(bool(remove))}
 
     # -- what came of it --------------------------------------------------------------------------------------------
+
+    def left(self, step: Step, order: Order) -> str:
+        """What there is of a guest that was not backed up."""
+        last: Archive | None = step.facts["last"]
+        return (
+            f"Its last one there is of {moment(last.time)}." if last else f"It has none on {order.options['storage']}."
+        )
+
+    def report(self, guest: Guest, log: Sequence[str]) -> Report:
+        """Of a task that ended well. Raises PveError where it passed the guest over."""
+        report = report_of(log)
+        if report.seconds is None:
+            raise PveError(
+                f"The task ended well, but {guest.described} was not backed up by it.",
+                hint=f"It is not on {guest.node} any more, or its backups are excluded. Run again.",
+            )
+        return report
 
     def unmet(self, things: Mapping[Key, Thing], order: Order) -> Sequence[Unmet]:
         storage = order.options["storage"]

@@ -10,13 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.errors import listed
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Order
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NotFound, PveError, TaskFailed
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.backend import GuestOperations
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.backend import (
+    GuestOperations,
+    task_failed,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.cluster import (
     LXC,
     QEMU,
@@ -47,9 +49,8 @@ _GUESTS = f"{RESOURCES}?type=vm"
 
 class MigrationBackend(GuestOperations):
     def __init__(self, client: Client, params: Mapping[str, Any]) -> None:
-        super().__init__(client, float(params["timeout"]))
+        super().__init__(client, params)
         self._workers = int(params["max_workers"])
-        self._order: Order | None = None
         self._vmids: tuple[int, ...] = ()
         self._ran: frozenset[int] = frozenset()
         self._came_from: dict[int, str] = {}
@@ -67,25 +68,13 @@ class MigrationBackend(GuestOperations):
     ) -> Mapping[Key, Thing]:
         cluster = self.cluster()
         if keys is None:
-            self._order, self._vmids = order, operation.chosen(cluster, order)
-        cluster = self._as_they_are(cluster)
+            self.order, self._vmids = order, operation.chosen(cluster, order)
+        cluster = self.as_they_are(cluster, self._vmids)
         leaving = operation.leaving(cluster, self._vmids, order)
         ground = self._ground(cluster, leaving, order) if keys is None else Ground(cluster)
         if keys is None:
             self._ran = frozenset(guest.vmid for guest in leaving if guest.running)
         return operation.things(Situation(ground, dict(self._seconds), dict(self._came_from), self._ran), self._vmids)
-
-    def _as_they_are(self, cluster: Cluster) -> Cluster:
-        """The guests' power and locks as their nodes have them: the list of resources is some seconds old."""
-        guests = [cluster.guests[vmid] for vmid in self._vmids if vmid in cluster.guests]
-        answers = self.tried([f"{guest.path}/status/current" for guest in guests])
-        fresh = dict(cluster.guests)
-        for guest in guests:
-            now = answers[f"{guest.path}/status/current"]
-            if not isinstance(now, PveError):
-                state, lock = str(now.get("status") or guest.status), str(now.get("lock") or "")
-                fresh[guest.vmid] = replace(guest, status=state, lock=lock, name=str(now.get("name") or guest.name))
-        return replace(cluster, guests=fresh)
 
     def _ground(self, cluster: Cluster, leaving: Sequence[Guest], order: Order) -> Ground:
         """PVE API: GET /nodes/{node}/qemu|lxc/{vmid}/migrate, /nodes/{node}/storage, /cluster/ha/rules"""
@@ -129,7 +118,7 @@ class MigrationBackend(GuestOperations):
         if not unmet:
             return ()
         # Looked at again: a guest that has just arrived may still be starting.
-        cluster = self._as_they_are(self.cluster())
+        cluster = self.as_they_are(self.cluster(), self._vmids)
         again = operation.things(Situation(Ground(cluster), ran=self._ran), self._vmids)
         return operation.unmet(again, order)
 
@@ -137,16 +126,15 @@ class MigrationBackend(GuestOperations):
 
     def apply(self, operation: MigrationOperation, step: Step) -> Sequence[str]:
         move: Move = step.facts["move"]
-        order = self._order or Order({})
         began = time.monotonic()
-        warnings = self._by_manager(move, order) if by_manager(move) else self._by_node(operation, move, order)
+        warnings = self._by_manager(move) if by_manager(move) else self._by_node(operation, move)
         self._seconds[move.guest.vmid] = time.monotonic() - began
         self._came_from[move.guest.vmid] = move.guest.node
         return warnings
 
-    def _by_node(self, operation: MigrationOperation, move: Move, order: Order) -> Sequence[str]:
+    def _by_node(self, operation: MigrationOperation, move: Move) -> Sequence[str]:
         """PVE API: POST /nodes/{node}/qemu|lxc/{vmid}/migrate"""
-        parameters = operation.parameters(move, order)
+        parameters = operation.parameters(move, self.order)
         try:
             done = self.write("POST", f"{move.guest.path}/migrate", parameters, operation)
         except NotFound:
@@ -157,7 +145,7 @@ class MigrationBackend(GuestOperations):
             raise self._failed(move, problem) from None
         return done.warnings if done else ()
 
-    def _by_manager(self, move: Move, order: Order) -> Sequence[str]:
+    def _by_manager(self, move: Move) -> Sequence[str]:
         """Ask, then look until it is there: the manager acts in its own time, and no task tells of it.
         PVE API: POST /cluster/ha/resources/{sid}/migrate"""
         guest = move.guest
@@ -183,19 +171,13 @@ class MigrationBackend(GuestOperations):
             )
             if not back:
                 raise PveError(f"The HA manager moved {guest.described}, and it does not run on {move.target}.")
-        return ("the HA manager moves it without bwlimit",) if order.options.get("bwlimit") else ()
+        return ("the HA manager moves it without bwlimit",) if self.order.options.get("bwlimit") else ()
 
     def _node_of(self, vmid: int) -> str:
         found = self.cluster().guests.get(vmid)
         return found.node if found else ""
 
     def _failed(self, move: Move, problem: TaskFailed) -> PveError:
-        """The task's own words, and where the guest is now."""
         said = [line.strip() for line in problem.log if "ERROR" in line or "can't" in line]
-        text = listed(said).rstrip(".") if said else problem.exitstatus.strip().rstrip(".")
-        error = PveError(
-            f"{move.guest.described} did not get to {move.target}: {text}. It is on {self._node_of(move.guest.vmid)}.",
-            hint=f"See task {problem.upid}.",
-        )
-        error.affects_everything = problem.affects_everything
-        return error
+        at = f"It is on {self._node_of(move.guest.vmid)}."
+        return task_failed(f"{move.guest.described} did not get to {move.target}", problem, said, at)

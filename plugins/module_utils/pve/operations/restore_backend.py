@@ -12,12 +12,15 @@ from urllib.parse import quote
 
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.backend import Unmet
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.operation import Order
-from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Plan, Step, Thing
+from ansible_collections.hospital.continuity.plugins.module_utils.convergence.plan import Step, Thing
 from ansible_collections.hospital.continuity.plugins.module_utils.convergence.values import Key
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.client import Client
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.errors import NodeOffline, PveError, TaskFailed
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.archives import Archive
-from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.backend import GuestOperations
+from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.backend import (
+    GuestOperations,
+    task_failed,
+)
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.cluster import RUNNING, Cluster, Guest
 from ansible_collections.hospital.continuity.plugins.module_utils.pve.operations.restore import (
     FINISH,
@@ -54,8 +57,7 @@ _POWER = 120.0
 
 class RestoreBackend(GuestOperations):
     def __init__(self, client: Client, params: Mapping[str, Any]) -> None:
-        super().__init__(client, float(params["timeout"]))
-        self._order: Order = Order({})
+        super().__init__(client, params)
         self._begun: Situation | None = None
         self._restored = False
 
@@ -64,11 +66,10 @@ class RestoreBackend(GuestOperations):
     def observe(
         self, operation: RestoreOperation, order: Order, keys: Collection[Key] | None = None
     ) -> Mapping[Key, Thing]:
-        self._order = order
-        cluster = self.cluster()
+        self.order = order
         vmid = int(order.options["vmid"])
-        source = self._as_it_is(cluster, vmid)
-        target = self._as_it_is(cluster, target_of(order)) if beside(order) else source
+        cluster = self.as_they_are(self.cluster(), (vmid, target_of(order)))
+        source, target = cluster.guests.get(vmid), cluster.guests.get(target_of(order))
         config = self._config(target) if target else {}
         stands = self._stand_in(cluster, vmid) if not beside(order) else None
         situation = Situation(
@@ -140,16 +141,6 @@ class RestoreBackend(GuestOperations):
             situation = replace(situation, free=int(order.options.get("beside") or self.client.get("/cluster/nextid")))
         return situation
 
-    def _as_it_is(self, cluster: Cluster, vmid: int) -> Guest | None:
-        """The guest with its power and its lock as its node has them, where that can be asked."""
-        guest = cluster.guests.get(vmid)
-        if guest is None:
-            return None
-        now = self.tried([f"{guest.path}/status/current"])[f"{guest.path}/status/current"]
-        if isinstance(now, PveError):
-            return guest
-        return replace(guest, status=str(now.get("status") or guest.status), lock=str(now.get("lock") or ""))
-
     def _config(self, guest: Guest) -> Mapping[str, Any]:
         """A guest's configuration; nothing where its node is off."""
         try:
@@ -173,10 +164,6 @@ class RestoreBackend(GuestOperations):
     def _whole(self, guest: Guest, saved: Saved) -> bool:
         config = self._config(guest)
         return not config.get("lock") and all(disk.slot in config for disk in saved.disks)
-
-    def precheck(self, operation: RestoreOperation, plan: Plan, order: Order) -> Sequence[str]:
-        untested = self.untested_release()
-        return untested or operation.problems(plan, order, self.tried(operation.paths(plan, order)))
 
     def verify(self, operation: RestoreOperation, things: Mapping[Key, Thing], order: Order) -> Sequence[Unmet]:
         if not operation.unmet(things, order):
@@ -207,15 +194,15 @@ class RestoreBackend(GuestOperations):
         archive = situation.archive
         if archive is None:
             raise PveError("There is no backup to restore.")
-        cut = beside(self._order) and disconnected(self._order)
-        mark = Mark(UNFINISHED if cut else ORIGIN, int(self._order.options["vmid"]), archive.volid)
+        cut = beside(self.order) and disconnected(self.order)
+        mark = Mark(UNFINISHED if cut else ORIGIN, int(self.order.options["vmid"]), archive.volid)
         number = vmid
-        if not beside(self._order):
+        if not beside(self.order):
             mark = replace(mark, sort=UNFINISHED)
             if situation.target is not None:
                 number = situation.free
                 mark = replace(mark, sort=STAND_IN, ran=situation.target.running)
-        parameters = operation.parameters(situation, self._order, vmid=number, mark=mark, over=False)
+        parameters = operation.parameters(situation, self.order, vmid=number, mark=mark, over=False)
         guest = self._guest(situation, number)
         try:
             done = self.write("POST", f"/nodes/{situation.node}/{guest.kind}", parameters, operation)
@@ -241,7 +228,7 @@ class RestoreBackend(GuestOperations):
         self._require_alone(situation, spare, target)
         warnings = list(self._power(target, "stop", "stopped"))
         mark = Mark(UNFINISHED, vmid, archive.volid)
-        parameters = operation.parameters(situation, self._order, vmid=vmid, mark=mark, over=True)
+        parameters = operation.parameters(situation, self.order, vmid=vmid, mark=mark, over=True)
         try:
             done = self.write("POST", f"/nodes/{situation.node}/{target.kind}", parameters, operation)
         except TaskFailed as problem:
@@ -327,12 +314,7 @@ class RestoreBackend(GuestOperations):
     def _failed(self, guest: Guest, archive: Archive, problem: TaskFailed, mark: Mark) -> PveError:
         """Say why, and see to it that nothing is left of it."""
         left = self._left_behind(guest, mark)
-        error = PveError(
-            f"{archive.volid} was not restored as guest {guest.vmid}: {problem.exitstatus.strip().rstrip('.')}. {left}",
-            hint=f"See task {problem.upid}.",
-        )
-        error.affects_everything = problem.affects_everything
-        return error
+        return task_failed(f"{archive.volid} was not restored as guest {guest.vmid}", problem, (), left)
 
     def _left_behind(self, guest: Guest, mark: Mark) -> str:
         """PVE removes what it made when a restore fails. Where it does not, and it is ours, it is removed here."""
