@@ -23,9 +23,11 @@ from lab.failover.dialect import DIALECTS, MARIADB
 from lab.failover.faults import Crash, Cut, DiskFull, Fault, PowerOff, Stall, Switchover
 from lab.failover.keepalived import Keepalived, Stop
 from lab.failover.line import Line, table
+from lab.failover.pair import PAIR
 from lab.failover.scene import Scene
 from lab.failover.trial import Where
 from lab.hosts import why_not
+from lab.hosts.resident import resident
 
 FAULTS: tuple[type[Fault[Scene]], ...] = (Crash, PowerOff, Cut, Switchover, DiskFull, Stall)
 NODE_LOSS = (PowerOff, Cut)
@@ -113,7 +115,7 @@ def with_keepalived(faults: Sequence[type[Fault[Any]]], times: int) -> None:
     theirs: list[type[Fault[Keepalived]]] = [
         Stop if fault is Switchover else fault for fault in faults if fault is not DiskFull
     ]
-    with Keepalived() as scene:
+    with Keepalived() as scene, resident(scene.hosts[PAIR[0]].image):
         scene.converge()
         scene.begin()
         runs = repeat(scene, theirs, times)
@@ -135,7 +137,12 @@ def main() -> int:
     dialect = DIALECTS[chosen.server]
     faults = [names[name] for name in chosen.fault] if chosen.fault else list(FAULTS)
     print(f"{dialect.title}, {chosen.repeat} times each; load of this machine {os.getloadavg()[0]:.1f}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="lab-failover-") as folder, Scene(dialect, Path(folder)) as scene:
+    with (
+        tempfile.TemporaryDirectory(prefix="lab-failover-") as folder,
+        Scene(dialect, Path(folder)) as scene,
+        resident(scene.hosts[PAIR[0]].image) as said,
+    ):
+        print(f"{said}.", flush=True)
         scene.converge()
         scene.begin()
         runs = repeat(scene, faults, chosen.repeat)
