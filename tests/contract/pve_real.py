@@ -285,16 +285,19 @@ class RealSystem(PveSystem):
         self._clean = clean
         return result
 
-    def prepare(self, case: Case, *more: Any) -> None:
+    def require(self, case: Case) -> None:
         if case.module == "pve_container" and not self.template:
             self.need_lab(case.module, "ostemplate", f"node {self.node} has no container template")
-        if case.module == "pve_network":
-            if not self.nics:
-                reason = "a node's network is touched only where PVE_TEST_NETWORK_NODE and PVE_TEST_NICS say so"
-                self.need_lab(case.module, "everything", reason)
-            self._reset_network()
+        if case.module == "pve_network" and not self.nics:
+            reason = "a node's network is touched only where PVE_TEST_NETWORK_NODE and PVE_TEST_NICS say so"
+            self.need_lab(case.module, "everything", reason)
         if case.module == "pve_cluster_options" and self._options.binds_logins:
             self.need_lab(case.module, "everything", "this cluster's second factors are bound to its options")
+
+    def prepare(self, case: Case, *more: Any) -> None:
+        self.require(case)
+        if case.module == "pve_network":
+            self._reset_network()
         self._reset(keep=case.module not in ("pve_vm", "pve_container"))
         if case.module == "pve_cluster_options":
             self._options.clear()

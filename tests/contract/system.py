@@ -119,8 +119,12 @@ class System:
         yield
         assert self.writes() == before, f"{self.writes() - before} writes where there should be none"
 
+    def require(self, case: Case) -> None:
+        """Skip where this system has not what a case's things are made of."""
+
     def prepare(self, case: Case, *more: Any) -> None:
         """An empty system with a case's prerequisites."""
+        self.require(case)
         self.reset()
         case.setup(self)
         for setup in more:

@@ -26,6 +26,7 @@ class Runs:
     def __init__(self, system: System, case: Case) -> None:
         self.system, self.case = system, case
         self.kind = discovery.kind_of(case.module)
+        system.require(case)
         self.several = of(case.several, system)
         self.changed = of(case.changed, system)
 
