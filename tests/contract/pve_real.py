@@ -464,8 +464,9 @@ class RealSystem(PveSystem):
         plain = not container and not options
         if plain and vmid in self._parked:
             return vmid
-        if self._parked.pop(vmid, None) is not None:  # a plain one is in the place of one that is not
-            self._remove_guest(self._guests()[vmid])
+        there = self._guests().get(vmid) if self._parked.pop(vmid, None) is not None else None
+        if there:  # a plain one is in the place of one that is not
+            self._remove_guest(there)
         super().make_guest(number, container=container, **options)
         if plain:
             self._parked[vmid] = self._config(f"/nodes/{self.node}/qemu/{vmid}")
