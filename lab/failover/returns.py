@@ -70,12 +70,11 @@ class ReturnsErrant(Returns):
         except TimeoutError:
             self.problems.append(f"the cluster would let {name} write")
         refused = scene.site.play(*scene.dialect.database)
-        word = f"reseed_replica:{name}"
+        word = scene.fill_anew(name)
         if not refused.code or word not in refused.text:
             self.problems.append(f"{name} was not refused: {refused.text[-1500:]}")
         if self.transaction not in refused.text:
             self.problems.append(f"{self.transaction} was not named: {refused.text[-1500:]}")
-        scene.play(*scene.dialect.database, replicated_database_allow=[word])
         scene.forgive()
         scene.settle()
         if not (scene.numbers(name) | scene.numbers(scene.active())).isdisjoint(ERRANT):

@@ -158,8 +158,14 @@ class Scene(Pair):
             return ""
         # Only a person gives a transaction up, and before that it must not come back with this server as the writer.
         wait_until(lambda: self.behind(name), f"{name} is kept from becoming the writer", 30)
-        self.play(*self.dialect.database, replicated_database_allow=[f"reseed_replica:{name}"])
-        return f"; it had kept what nobody was told of, and was filled anew with reseed_replica:{name}"
+        word = self.fill_anew(name)
+        return f"; it had kept what nobody was told of, and was filled anew with {word}"
+
+    def fill_anew(self, name: str) -> str:
+        """With the consent that this takes, which is told."""
+        word = f"reseed_replica:{name}"
+        self.play(*self.dialect.database, replicated_database_allow=[word])
+        return word
 
     def power_on(self, *names: str) -> None:
         for name in names:

@@ -159,6 +159,28 @@ def test_a_second_run_beside_the_cluster_changes_nothing(scene: Scene, roles: tu
         assert scene.channel(name, f"{word}_SSL_Verify_Server_Cert") == "Yes"
 
 
+def test_the_cluster_asks_through_the_socket_without_encrypting(scene: Scene, roles: tuple[str, str]) -> None:
+    """Nobody listens there, and MariaDB's client would read all of the host's certificates for it every second."""
+
+    def status(name: str) -> int:
+        statement = f"SHOW GLOBAL STATUS LIKE '{name}'"
+        words = (scene.client, "--no-defaults", "--skip-ssl" if scene.client == "mariadb" else "--ssl-mode=DISABLED")
+        said = scene.hosts[roles[0]].run(*words, "--batch", "--skip-column-names", "--execute", statement).stdout
+        return int(said.split()[-1])
+
+    encrypted, connected = status("Ssl_accepts"), status("Connections")
+    looks = 0
+
+    def looked_at() -> bool:
+        nonlocal looks
+        looks += 1
+        # Each look of ours is a connection, too.
+        return status("Connections") - connected - looks >= 5
+
+    wait_until(looked_at, "the monitor of the writer's role has asked five times", 30)
+    assert status("Ssl_accepts") == encrypted
+
+
 def test_preferred_goes_on_and_says_so_and_who_is_behind_is_not_promoted(scene: Scene, roles: tuple[str, str]) -> None:
     writer, partner = roles
     scene.database(partner, "stop")
