@@ -45,6 +45,11 @@ def seed(system: Any, **more: Any) -> Any:
     return system.run(MODULE, **{"name": NAME, "donor": system.source(), "method": "dump", **system.programs(), **more})
 
 
+def lock(system: Any) -> None:
+    """As a server that follows is configured."""
+    system.replica.query(f"SET GLOBAL {'' if system.is_mariadb else 'super_'}read_only = 1")
+
+
 def by_backup(system: Any, **more: Any) -> Any:
     return seed(system, **{"method": "mariadb_backup", **system.backup(), **more})
 
@@ -80,22 +85,41 @@ def test_what_is_copied_has_the_donors_history_and_nothing_of_its_own(by_method:
     assert system.replica.value(expression) == system.donor.value(expression)
 
 
-def test_a_former_writer_is_filled_again_and_follows(mysql_seed: Any) -> None:
-    succeeded(seed(mysql_seed))
-    follow(mysql_seed)
-    mysql_seed.replica.query("SET GLOBAL read_only = 0")
-    mysql_seed.replica.query(f"INSERT INTO {DATABASE}.records VALUES (4711, 'nobody has it')")
-    mysql_seed.replica.query("SET GLOBAL read_only = 1")
-    identity = str(mysql_seed.replica.value("@@server_id" if mysql_seed.is_mariadb else "@@server_uuid"))
-    assert not succeeded(seed(mysql_seed)).changed, "it has data, and that is not what was asked for"
-    with mysql_seed.unwritten():
-        result = refused(seed(mysql_seed, **{"if": "diverged"}))
+def test_a_former_writer_is_filled_again_and_follows(by_method: tuple[Any, str]) -> None:
+    system, method = by_method
+
+    def again(**more: Any) -> Any:
+        return by_backup(system, **more) if method == "mariadb_backup" else seed(system, method=method, **more)
+
+    succeeded(again())
+    follow(system)
+    if not system.is_mariadb:
+        system.replica.query("SET GLOBAL super_read_only = 0")
+    system.replica.query("SET GLOBAL read_only = 0")
+    system.replica.query(f"INSERT INTO {DATABASE}.records VALUES (4711, 'nobody has it')")
+    lock(system)
+    identity = str(system.replica.value("@@server_id" if system.is_mariadb else "@@server_uuid"))
+    assert not succeeded(again()).changed, "it has data, and that is not what was asked for"
+    with system.unwritten():
+        result = refused(again(**{"if": "diverged"}))
     assert ALLOW[0] in result.message and identity in result.message and DATABASE in result.message
-    done = succeeded(seed(mysql_seed, **{"if": "diverged", "allow": ALLOW}))
+    done = succeeded(again(**{"if": "diverged", "allow": ALLOW}))
     assert not done.data["unmet"]
-    assert mysql_seed.replica.value("@@global.read_only"), "what was read-only is read-only"
-    follow(mysql_seed)
-    assert mysql_seed.rows(mysql_seed.replica) == mysql_seed.rows(mysql_seed.donor)
+    if method != "clone":  # the restart that ends it makes it what its configuration says
+        assert system.replica.value("@@global.read_only"), "what was read-only is read-only"
+    follow(system)
+    assert system.rows(system.replica) == system.rows(system.donor)
+
+
+def test_a_clone_that_is_refused_leaves_the_server_as_read_only_as_it_was(system_of: Callable[[str], Any]) -> None:
+    for system in _opened(system_of("mysql-seed")):
+        lock(system)
+        system.donor.query("UNINSTALL PLUGIN clone")
+        try:
+            assert "clone" in refused(seed(system, method="clone")).message
+        finally:
+            system.donor.query("INSTALL PLUGIN clone SONAME 'mysql_clone.so'")
+        assert system.replica.value("@@global.super_read_only")
 
 
 def test_one_that_is_writable_keeps_its_data(mysql_seed: Any) -> None:

@@ -30,6 +30,10 @@ class CloneSeeding(Seeding):
         self.do(f"SET GLOBAL clone_valid_donor_list = {client.literal(place)}", "to accept the donor")
         who = f"{client.literal(login.user)}@{client.literal(login.host)}:{login.port}"
         statement = f"CLONE INSTANCE FROM {who} IDENTIFIED BY {client.literal(login.password)}"
+        # The clone drops what is here first, as an administrator would. The restart that ends it puts this back.
+        locked = here.server.super_read_only
+        for each in dialect.keep_others_out(super_read_only=True) if locked else ():
+            self.do(each, "to let only administrators write")
         client.close()
         self.donor.close()
         usual, client.patience = client.patience, 86400
@@ -42,6 +46,8 @@ class CloneSeeding(Seeding):
             if problem.number != _NOT_SUPERVISED:
                 with contextlib.suppress(MysqlError):
                     self.do(f"SET GLOBAL clone_valid_donor_list = {client.literal(before or '')}", "to put that back")
+                    if locked:
+                        self.do(dialect.stop_writing(), "to make it read-only again")
                 raise
         client.close()
         client.patience = usual
