@@ -164,6 +164,8 @@ class Stall(Fault[Pair]):
 class DiskFull(Fault[Pair]):
     name = "disk full on the active node"
     filler = "/var/lib/mysql/filler"
+    # Nobody makes room at once: the server has to come back later too.
+    full_seconds = 12
 
     def strike(self, scene: Pair, active: str) -> None:
         host = scene.hosts[active]
@@ -173,6 +175,7 @@ class DiskFull(Fault[Pair]):
         host.run("dd", "if=/dev/zero", "bs=64K", f"of={self.filler}", "oflag=append", "conv=notrunc", check=False)
 
     def mend(self, scene: Pair, active: str) -> str:
+        time.sleep(self.full_seconds)
         scene.hosts[active].run("rm", self.filler)
         scene.forgive()
         return f"{OTHER[active]} writes; {active} follows since there is room again"

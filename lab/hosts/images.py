@@ -138,6 +138,7 @@ RuntimeDirectoryMode=0755
 ExecStart=/usr/sbin/mysqld
 TimeoutSec=infinity
 Restart=on-failure
+RestartPreventExitStatus=1
 LimitNOFILE=10000
 
 [Install]
