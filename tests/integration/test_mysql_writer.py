@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +151,11 @@ class Server:
             if key.rstrip(":") == self.dialect.status(name):
                 return value
         raise KeyError(name)
+
+    def waits(self, statement: str) -> bool:
+        """Whether it has been at it for a second. By SHOW, as MySQL has no room for the table that a query makes."""
+        rows = [line.split("\t") for line in self.sql("SHOW PROCESSLIST", check=False).splitlines()]
+        return any(row[7].startswith(statement) and int(row[5]) > 0 for row in rows)
 
     def without_log(self, statements: str) -> None:
         """By nobody whom a read-only server refuses, and into no binary log."""
@@ -475,6 +481,58 @@ def test_a_full_disk_is_a_failure_before_it_is_full(pair: tuple[Server, Server])
     code, reason = a.agent("monitor", interval=1000, minimum_free=10**9)
     assert code == GENERIC and reason == "less than 1000000000 MiB are free in /var/lib/mysql/"
     assert a.monitor(minimum_free=1) == SUCCESS
+
+
+@contextmanager
+def little_room(server: Server) -> Iterator[None]:
+    """The data are on a file system of their own, which is full."""
+    data, image, host = "/var/lib/mysql", "/var/lib/little.img", server.host
+    server.stop()
+    host.run("truncate", "--size=700M", image)
+    host.run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", image)
+    host.run("mv", data, f"{data}.all")
+    host.run("install", "-d", "-o", "mysql", "-g", "mysql", data)
+    host.run("mount", "-o", "loop", image, data)
+    try:
+        host.run("sh", "-c", f"chown mysql:mysql {data} && cp --archive {data}.all/. {data}/")
+        host.run("systemctl", "start", server.dialect.unit)
+        server.ready()
+        yield
+    finally:
+        server.kill("KILL")
+        server.stop()
+        host.run("umount", data)
+        host.run("rm", "-rf", image, f"{data}.all")
+
+
+def test_what_found_no_room_is_not_counted(pair: tuple[Server, Server]) -> None:
+    """A commit waits for room; MariaDB counts it when it is ended, MySQL ends with it."""
+    a, b = pair
+    filler, last = "/var/lib/mysql/filler", 1000
+    with little_room(a):
+        assert a.agent("start") == (SUCCESS, "")
+        before = a.pid
+        a.host.run("dd", "if=/dev/zero", "bs=64K", f"of={filler}", check=False)
+        many = "\n".join(f"INSERT INTO app.numbers VALUES ({number});" for number in range(last))
+        client = subprocess.Popen(
+            a.host.argv(a.dialect.client), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert client.stdin is not None
+        client.stdin.write(many)
+        client.stdin.close()
+        wait_until(lambda: a.pid != before or a.waits("INSERT INTO"), "there is no room")
+        written = numbers(b)
+        assert a.agent("stop", unit=a.dialect.unit) == (SUCCESS, "")
+        assert client.wait(timeout=10) != 0
+        a.host.run("rm", filler)
+        a.host.run("systemctl", "reset-failed", a.dialect.unit, check=False)
+        a.host.run("systemctl", "start", a.dialect.unit)
+        a.ready()
+        assert b.agent("start") == (SUCCESS, "")
+        insert(b, last)
+        wait_until(lambda: last in numbers(a), "the former writer follows")
+        assert 0 < len(written) < last
+        assert numbers(a) == numbers(b) == [*written, last]
 
 
 def test_without_a_cluster_to_ask_nobody_is_promoted(pair: tuple[Server, Server]) -> None:
