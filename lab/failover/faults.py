@@ -163,22 +163,42 @@ class Stall(Fault[Pair]):
 
 class DiskFull(Fault[Pair]):
     name = "disk full on the active node"
-    filler = "/var/lib/mysql/filler"
     # Nobody makes room at once: the server has to come back later too.
     full_seconds = 12
+    _filler = "/var/lib/mysql/filler"
 
     def strike(self, scene: Pair, active: str) -> None:
-        host = scene.hosts[active]
-        free = int(host.run("df", "--output=avail", "--block-size=1", "/var/lib/mysql").stdout.split()[-1])
-        # The last of it is written, as what is free changes meanwhile.
-        host.run("fallocate", f"--length={free - (8 << 20)}", self.filler)
-        host.run("dd", "if=/dev/zero", "bs=64K", f"of={self.filler}", "oflag=append", "conv=notrunc", check=False)
+        self._fill(scene, active)
 
     def mend(self, scene: Pair, active: str) -> str:
-        time.sleep(self.full_seconds)
-        scene.hosts[active].run("rm", self.filler)
-        scene.forgive()
+        self._make_room(scene, active)
         return f"{OTHER[active]} writes; {active} follows since there is room again"
 
+    def _fill(self, scene: Pair, name: str) -> None:
+        host = scene.hosts[name]
+        free = int(host.run("df", "--output=avail", "--block-size=1", "/var/lib/mysql").stdout.split()[-1])
+        # The last of it is written, as what is free changes meanwhile.
+        host.run("fallocate", f"--length={free - (8 << 20)}", self._filler)
+        host.run("dd", "if=/dev/zero", "bs=64K", f"of={self._filler}", "oflag=append", "conv=notrunc", check=False)
 
-EVERY_FAULT = (Crash, PowerOff, DaemonsKilled, Cut, CutUnfenced, Switchover, Stall, DiskFull)
+    def _make_room(self, scene: Pair, name: str) -> None:
+        time.sleep(self.full_seconds)
+        scene.hosts[name].run("rm", self._filler)
+        scene.forgive()
+
+
+class StandbyFull(DiskFull):
+    """The active side waits for it until it has said that it does not follow."""
+
+    name = "disk full on the standby"
+    moves = False
+
+    def strike(self, scene: Pair, active: str) -> None:
+        self._fill(scene, OTHER[active])
+
+    def mend(self, scene: Pair, active: str) -> str:
+        self._make_room(scene, OTHER[active])
+        return f"{active} writes on; {OTHER[active]} follows since there is room again"
+
+
+EVERY_FAULT = (Crash, PowerOff, DaemonsKilled, Cut, CutUnfenced, Switchover, Stall, DiskFull, StandbyFull)
