@@ -505,21 +505,31 @@ def little_room(server: Server) -> Iterator[None]:
         host.run("rm", "-rf", image, f"{data}.all")
 
 
+def fill(server: Server) -> str:
+    filler = "/var/lib/mysql/filler"
+    server.host.run("dd", "if=/dev/zero", "bs=64K", f"of={filler}", check=False)
+    return filler
+
+
+def write_on(server: Server, first: int, last: int) -> subprocess.Popen[str]:
+    """A client that writes number after number."""
+    many = "\n".join(f"INSERT INTO app.numbers VALUES ({number});" for number in range(first, last))
+    argv = server.host.argv(server.dialect.client)
+    client = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert client.stdin is not None
+    client.stdin.write(many)
+    client.stdin.close()
+    return client
+
+
 def test_what_found_no_room_is_not_counted(pair: tuple[Server, Server]) -> None:
     """A commit waits for room; MariaDB counts it when it is ended, MySQL ends with it."""
     a, b = pair
-    filler, last = "/var/lib/mysql/filler", 1000
+    last = 1000
     with little_room(a):
         assert a.agent("start") == (SUCCESS, "")
-        before = a.pid
-        a.host.run("dd", "if=/dev/zero", "bs=64K", f"of={filler}", check=False)
-        many = "\n".join(f"INSERT INTO app.numbers VALUES ({number});" for number in range(last))
-        client = subprocess.Popen(
-            a.host.argv(a.dialect.client), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert client.stdin is not None
-        client.stdin.write(many)
-        client.stdin.close()
+        filler, before = fill(a), a.pid
+        client = write_on(a, 0, last)
         wait_until(lambda: a.pid != before or a.waits("INSERT INTO"), "there is no room")
         written = numbers(b)
         assert a.agent("stop", unit=a.dialect.unit) == (SUCCESS, "")
@@ -528,11 +538,38 @@ def test_what_found_no_room_is_not_counted(pair: tuple[Server, Server]) -> None:
         a.host.run("systemctl", "reset-failed", a.dialect.unit, check=False)
         a.host.run("systemctl", "start", a.dialect.unit)
         a.ready()
+        assert a.monitor(unit=a.dialect.unit) == NOT_RUNNING
+        a.ready()
         assert b.agent("start") == (SUCCESS, "")
         insert(b, last)
         wait_until(lambda: last in numbers(a), "the former writer follows")
         assert 0 < len(written) < last
         assert numbers(a) == numbers(b) == [*written, last]
+
+
+def test_a_follower_whose_disk_was_full_follows_again(pair: tuple[Server, Server]) -> None:
+    a, b = pair
+    last = 400
+    assert a.agent("start") == (SUCCESS, "")
+    with little_room(b):
+        filler = fill(b)
+        # More than a table's first pages and the end of a relay log hold.
+        a.sql("CREATE TABLE app.many (n INT PRIMARY KEY, t VARCHAR(8000))")
+        for number in range(last):
+            a.sql(f"INSERT INTO app.many VALUES ({number}, REPEAT('x', 8000))")
+        time.sleep(1)
+        for interval in (0, 5000):
+            began = time.monotonic()
+            assert b.agent("monitor", interval=interval)[0] == NOT_RUNNING, "and not that nobody knows"
+            assert time.monotonic() - began < 3
+        b.host.run("rm", filler)
+
+        def follows() -> bool:
+            assert b.agent("monitor", interval=5000)[0] == NOT_RUNNING
+            return b.sql("SELECT COUNT(*) FROM app.many", check=False) == str(last)
+
+        wait_until(follows, "it follows again", 90)  # MariaDB looks once a minute
+        assert a.agent("stop") == (SUCCESS, "")
 
 
 def test_without_a_cluster_to_ask_nobody_is_promoted(pair: tuple[Server, Server]) -> None:
